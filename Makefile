@@ -1,0 +1,42 @@
+# The two commands of the README are `make demo` and `make test`; both set themselves up in .venv on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
+
+.PHONY: demo test lint types bench conformance browser clean venv help
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+# The wheel is what users get, so the wheel is what is tested: nothing here ever imports the checkout.
+$(STAMP): $(SOURCES) constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt build hatchling
+	@rm -rf build/wheel && $(BIN)/python -m build -q --wheel --no-isolation -o build/wheel .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group dev "$$(ls build/wheel/*.whl)[lab,boto3]"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --force-reinstall build/wheel/*.whl
+	@touch $@
+
+venv: $(STAMP)
+
+demo: $(STAMP) ## an expired session dies, is diagnosed, fixed, and then never expires again
+	@$(BIN)/python -m unexpire lab --demo
+
+test: $(STAMP) ## everything that needs no more than PyPI
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP) ## ruff and the import layers
+	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/lint-imports
+
+types: $(STAMP) ## mypy --strict
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## speed, as ratios measured side by side in one run
+	@$(BIN)/python benchmarks/run.py
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,64 @@
+"""AWS credentials that do not run out under you.
+
+Importing this package loads neither botocore nor a server: each public name below is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .credentials import Credentials
+    from .errors import (
+        ConfigurationError,
+        Denied,
+        InteractionRequired,
+        ProfileNotFound,
+        RefreshFailed,
+        Rejected,
+        StoreError,
+        Unavailable,
+        UnexpireError,
+    )
+    from .freshness import Freshness, RefreshPolicy
+
+__all__ = [
+    "ConfigurationError",
+    "Credentials",
+    "Denied",
+    "Freshness",
+    "InteractionRequired",
+    "ProfileNotFound",
+    "RefreshFailed",
+    "RefreshPolicy",
+    "Rejected",
+    "StoreError",
+    "Unavailable",
+    "UnexpireError",
+    "__version__",
+]
+
+__version__ = "0.1.0"
+
+_HOME_OF = (
+    {
+        "Credentials": "credentials",
+        "Freshness": "freshness",
+        "RefreshPolicy": "freshness",
+    }
+    | {name: "errors" for name in __all__ if name.endswith(("Error", "Failed", "Required", "NotFound"))}
+    | dict.fromkeys(("Unavailable", "Denied", "Rejected"), "errors")
+)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

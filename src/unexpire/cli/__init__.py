@@ -1,0 +1,1 @@
+"""The commands, one a file; `render` holds the wording they share."""

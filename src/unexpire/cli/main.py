@@ -1,0 +1,101 @@
+"""The command line's front door: which commands there are, and what every one of them does with an error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import UnexpireError
+from .exits import exit_code_of
+
+# name -> (module, attribute, help line). The module is imported only when its command runs, so that `unexpire explain` never pays for
+# botocore; the help lines stand here so that `unexpire --help` imports no command at all.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "diagnose": (
+        "unexpire.cli.diagnose",
+        "diagnose",
+        "Say which credentials are in use, when they end and why a call failed.",
+    ),
+    "fix": ("unexpire.cli.fix", "fix", "Renew at the right source and write it where the program reads."),
+    "run": ("unexpire.cli.run", "run", "Run a command whose credentials never expire."),
+    "env": ("unexpire.cli.env", "env", "Print export lines for a shell (a static copy: it ends)."),
+    "explain": (
+        "unexpire.cli.explain",
+        "explain",
+        "Explain an AWS credential error, offline, from any tool's wording.",
+    ),
+    "lab": ("unexpire.cli.lab", "lab", "Run an AWS on this machine whose credentials really expire."),
+}
+
+
+class _Commands(click.Group):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        from importlib import import_module
+
+        command: click.Command = getattr(import_module(found[0]), found[1])
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[2]) for name, entry in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            nearest = difflib.get_close_matches(args[0], COMMANDS, n=1) if args else []
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise click.UsageError(error.message + hint, ctx) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="unexpire")
+def main() -> None:
+    """AWS credentials that do not run out under you."""
+
+
+def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:
+    """Run the command line and end the process: no error of a user's making reaches them as a traceback."""
+    try:
+        code = main.main(args=arguments, prog_name="unexpire", standalone_mode=False, **extra)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        _say("interrupted")
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except UnexpireError as error:
+        _say(str(error), error.hint)
+        sys.exit(exit_code_of(error))
+    except BrokenPipeError:
+        # The reader went away (`unexpire … | head`): not an error, but the interpreter would report it again while it closes stdout.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)
+
+
+def _say(message: str, hint: str | None = None) -> None:
+    click.echo(f"unexpire: {message}", err=True)
+    if hint:
+        click.echo(f"  try: {hint}", err=True)

@@ -1,0 +1,1 @@
+"""How credentials reach a program: exports, processes, endpoints, children, sessions."""

@@ -1,0 +1,1 @@
+"""What lies on disk between runs: AWS files, the caches of AWS tools, our own sessions."""
