@@ -5,9 +5,12 @@ Importing this package loads neither botocore nor a server: each public name bel
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# Importing `typing` for its constant would take longer than all that the fast lane does; type checkers know the name.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .credentials import Credentials
     from .errors import (
         ConfigurationError,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the names would cost more than the fast lane may
+    from collections.abc import Callable
 
 # Commands that must answer in about the time the interpreter needs to start. Each names a function (arguments) -> exit code, or
 # None to say "not mine after all": then the full command line, with click and its help, takes over.
@@ -14,10 +17,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     lane = _FAST_LANES.get(arguments[0]) if arguments else None
     if lane is not None:
-        from importlib import import_module
-
         module, _, function = lane.partition(":")
-        answer: Callable[[list[str]], int | None] = getattr(import_module(module), function)
+        __import__(module)
+        answer: Callable[[list[str]], int | None] = getattr(sys.modules[module], function)
         code = answer(arguments[1:])
         if code is not None:
             sys.exit(code)
