@@ -19,9 +19,12 @@ from .files import FILE_LIMIT, Origin, Sourced, is_secret_name
 if TYPE_CHECKING:
     from .profile import Settings
 
-__all__ = ["Clock", "Environment", "utc_now"]
+__all__ = ["NO_PROFILE_CHOSEN", "Clock", "Environment", "unreadable", "utc_now"]
 
 Clock = Callable[[], datetime]
+
+NO_PROFILE_CHOSEN = Origin(note="no profile chosen")
+"""The origin of the profile name where no variable names one; then the profile need not exist."""
 
 
 def utc_now() -> datetime:
@@ -95,7 +98,7 @@ class Environment:
             chosen = self.get(name)
             if chosen is not None:
                 return chosen
-        return Sourced("default", Origin(note="no profile chosen"))
+        return Sourced("default", NO_PROFILE_CHOSEN)
 
     @property
     def config_path(self) -> Path:
