@@ -14,7 +14,7 @@ order, of which `OPTIONAL` may be missing.
 - `title`: what the error says, as a phrase that follows "NAME: "
 - `code`: the code as a text shows it
 - `spellings`, `aliases`: lists; aliases hold at least the finding codes that the page explains
-- `services`: lines: who answers | HTTP status or - | message, with `…` for what varies
+- `services`: lines: who answers | HTTP status (`400 or 403`, `-`) | message, with `…` for what varies
 - `renewing`: `yes`, `no` or `sometimes` | one sentence: do new credentials help
 - `causes`: labels of `LABELS`, likeliest first when the text says no more than the code; the same as in Causes
 - `related`: names of pages
@@ -83,58 +83,17 @@ SECTIONS = (
 )
 OPTIONAL = ("Lifetimes", "Not this")
 GROUPS = ("Identity", "Network", "Limits", "Clock", "Configuration")
-FIELDS = (
-    "title",
-    "code",
-    "spellings",
-    "aliases",
-    "provider",
-    "services",
-    "renewing",
-    "causes",
-    "related",
-    "sources",
-    "since",
-    "status",
-)
-LABELS = (
-    "expired_static_copy",
-    "expired_mid_run",
-    "refresher_stale",
-    "sso_login_required",
-    "sso_cache_mismatch",
-    "login_required",
-    "web_identity_token_expired",
-    "oidc_provider_config",
-    "idp_unreachable",
-    "clock_skew",
-    "request_delayed",
-    "presigned_url_expired",
-    "presigned_session_expired",
-    "bad_access_key",
-    "bad_secret_key",
-    "missing_session_token",
-    "stale_session_token",
-    "wrong_identity",
-    "no_credentials",
-    "config_incomplete",
-    "metadata_unreachable",
-    "wrong_region_or_partition",
-    "signing_or_proxy",
-    "unsigned_or_wrong_route",
-    "duration_limit",
-    "trust_policy",
-    "permission_denied",
-    "mfa_failed",
-    "db_auth_token_expired",
-    "registry_token_expired",
-    "registry_login_missing",
-    "k8s_identity_not_mapped",
-    "cert_untrusted_or_expired",
-    "activation_expired",
-    "aws_side_or_tool_bug",
-    "not_aws_auth",
-    "unknown",
+FIELDS = tuple("title code spellings aliases provider services renewing causes related sources since status".split())
+LABELS = tuple(
+    """
+    expired_static_copy expired_mid_run refresher_stale sso_login_required sso_cache_mismatch login_required
+    web_identity_token_expired oidc_provider_config idp_unreachable clock_skew request_delayed
+    presigned_url_expired presigned_session_expired bad_access_key bad_secret_key missing_session_token
+    stale_session_token wrong_identity no_credentials config_incomplete metadata_unreachable
+    wrong_region_or_partition signing_or_proxy unsigned_or_wrong_route duration_limit trust_policy
+    permission_denied mfa_failed db_auth_token_expired registry_token_expired registry_login_missing
+    k8s_identity_not_mapped cert_untrusted_or_expired activation_expired aws_side_or_tool_bug not_aws_auth unknown
+    """.split()
 )
 """The closed set of root causes. A label says what went wrong, in whatever tool's wording; the pages say how to tell them apart."""
 
@@ -166,12 +125,12 @@ class _Record:
 
 
 class Service(_Record):
-    """Who answers with it, with which HTTP status (None on the client's side), in which words."""
+    """Who answers with it, with which HTTP statuses (none on the client's side), in which words."""
 
-    __slots__ = ("message", "name", "status")
+    __slots__ = ("message", "name", "statuses")
     message: str
     name: str
-    status: int | None
+    statuses: tuple[int, ...]
 
 
 class Source(_Record):
@@ -231,8 +190,8 @@ class Page:
         self.aliases = _list(name, head, "aliases")
         self.provider = _text(name, head, "provider")
         self.services = tuple(
-            Service(message, who, None if status == "-" else _status(name, status))
-            for who, status, message in _rows(name, head, "services", 3)
+            Service(message, who, _statuses(name, statuses))
+            for who, statuses, message in _rows(name, head, "services", 3)
         )
         renewing, _, why = _text(name, head, "renewing").partition(" | ")
         if renewing not in ("yes", "no", "sometimes") or not why:
@@ -403,10 +362,11 @@ def _rows(name: str, head: dict[str, str | list[str]], field: str, cells: int) -
         yield row
 
 
-def _status(name: str, status: str) -> int:
-    if not (status.isdigit() and len(status) == 3):
-        raise PageError(f"{name}.md: {status!r} is no HTTP status")
-    return int(status)
+def _statuses(name: str, written: str) -> tuple[int, ...]:
+    found = [] if written == "-" else written.split(" or ")
+    if not all(status.isdigit() and len(status) == 3 for status in found):
+        raise PageError(f"{name}.md: {written!r} is no HTTP status: 403, `400 or 403`, or -")
+    return tuple(map(int, found))
 
 
 def _sections(name: str, body: str, first_line: int) -> dict[str, str]:
