@@ -43,6 +43,8 @@ from __future__ import annotations
 
 import os
 
+from .labels import LABELS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,32 +72,13 @@ __all__ = [
 
 FOLDER = os.path.join(os.path.dirname(__file__), "pages")
 SECTIONS = (
-    "Meaning",
-    "You see",
-    "Causes",
-    "Diagnose",
-    "Fix",
-    "Code",
-    "Lifetimes",
-    "Not this",
-    "Related errors",
-    "Provider",
-)
+    "Meaning", "You see", "Causes", "Diagnose", "Fix", "Code", "Lifetimes", "Not this", "Related errors", "Provider",
+)  # fmt: skip
 OPTIONAL = ("Lifetimes", "Not this")
 GROUPS = ("Identity", "Network", "Limits", "Clock", "Configuration")
-FIELDS = tuple("title code spellings aliases provider services renewing causes related sources since status".split())
-LABELS = tuple(
-    """
-    expired_static_copy expired_mid_run refresher_stale sso_login_required sso_cache_mismatch login_required
-    web_identity_token_expired oidc_provider_config idp_unreachable clock_skew request_delayed
-    presigned_url_expired presigned_session_expired bad_access_key bad_secret_key missing_session_token
-    stale_session_token wrong_identity no_credentials config_incomplete metadata_unreachable
-    wrong_region_or_partition signing_or_proxy unsigned_or_wrong_route duration_limit trust_policy
-    permission_denied mfa_failed db_auth_token_expired registry_token_expired registry_login_missing
-    k8s_identity_not_mapped cert_untrusted_or_expired activation_expired aws_side_or_tool_bug not_aws_auth unknown
-    """.split()
-)
-"""The closed set of root causes. A label says what went wrong, in whatever tool's wording; the pages say how to tell them apart."""
+FIELDS = (
+    "title", "code", "spellings", "aliases", "provider", "services", "renewing", "causes", "related", "sources", "since", "status",
+)  # fmt: skip
 
 
 class PageError(ValueError):
