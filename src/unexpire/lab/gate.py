@@ -20,10 +20,10 @@ __all__ = ["Caller", "Gate", "call_of_broken"]
 
 _REGION = re.compile(r"(aws-global|[a-z]{2}(-[a-z]+)+-\d+)")
 _FIVE, _FIFTEEN = timedelta(minutes=5), timedelta(minutes=15)
-_STS_ACTIONS = frozenset(
-    """AssumeRole AssumeRoleWithWebIdentity AssumeRoleWithSAML GetCallerIdentity GetSessionToken GetFederationToken
-    GetAccessKeyInfo DecodeAuthorizationMessage""".split()
-)
+_STS_ACTIONS = frozenset({
+    "AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage", "GetAccessKeyInfo",
+    "GetCallerIdentity", "GetFederationToken", "GetSessionToken",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -288,12 +288,13 @@ def chunks_are_signed(request: Request, claim: Claim, secret: str) -> bool:
     return False
 
 
-_V2_SUBRESOURCES = frozenset(
-    """accelerate acl cors defaultObjectAcl location logging partNumber policy requestPayment torrent versioning versionId versions
-    website uploads uploadId response-content-type response-content-language response-expires response-cache-control
-    response-content-disposition response-content-encoding delete lifecycle tagging restore storageClass notification
-    replication analytics metrics inventory select select-type object-lock""".split()
-)
+_V2_SUBRESOURCES = frozenset({
+    "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete", "inventory", "lifecycle", "location", "logging",
+    "metrics", "notification", "object-lock", "partNumber", "policy", "replication", "requestPayment",
+    "response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
+    "response-content-type", "response-expires", "restore", "select", "select-type", "storageClass", "tagging", "torrent",
+    "uploadId", "uploads", "versionId", "versioning", "versions", "website",
+})  # fmt: skip
 
 
 def _verify_v2(request: Request, claim: Claim, secret: str) -> Verdict:
