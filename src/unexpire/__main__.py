@@ -10,7 +10,10 @@ if TYPE_CHECKING:  # the names would cost more than the fast lane may
 
 # Commands that must answer in about the time the interpreter needs to start. Each names a function (arguments) -> exit code, or
 # None to say "not mine after all": then the full command line, with click and its help, takes over.
-_FAST_LANES: dict[str, str] = {}
+_FAST_LANES: dict[str, str] = {
+    "credential-process": "unexpire.delivery.fast_lane:credential_process",
+    "prompt": "unexpire.delivery.fast_lane:prompt",
+}
 
 
 def main() -> None:
