@@ -187,7 +187,7 @@ VARIABLES: dict[str, st.SearchStrategy[str]] = {
     "AWS_CONTAINER_AUTHORIZATION_TOKEN": _often(["t", "t\n", ""]),
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": _often(["token.jwt", "token.jwt", "token.jwt", "missing", "two-lines", ""]),
     "AWS_EC2_METADATA_DISABLED": _often(["true", "TRUE", "false", "1", ""]),
-    "AWS_CONFIG_FILE": _often(["other-config", "other-config", "$HOME/other-config", "~/other-config", "${NOPE}config", "missing", ""]),
+    "AWS_CONFIG_FILE": _often(["other-config", "other-config", "$HOME/other-config", "${NOPE}config", "missing", ""]),
     "AWS_SHARED_CREDENTIALS_FILE": _often(["other-credentials", "missing", "", "/dev/null"]),
 }  # fmt: skip
 METADATA: dict[str, st.SearchStrategy[str]] = {

@@ -14,6 +14,9 @@ from ..settings.profile import Profile
 __all__ = ["Candidate", "Prediction", "Standing"]
 
 
+_STATIC = frozenset(("env", "shared-credentials-file", "config-file", "ec2-credentials-file", "boto-config"))
+
+
 class Standing(enum.StrEnum):
     """What botocore's chain does when it comes to a source."""
 
@@ -60,18 +63,21 @@ class Candidate:
     problem: UnexpireError | None = None
     standing: Standing = Standing.USABLE
     probed: bool = True
-    source: Candidate | None = None
+    source: Candidate | None = field(default=None, repr=False)
     settings: Mapping[str, Sourced[str]] = field(default_factory=dict, repr=False)
 
     @property
     def static(self) -> bool:
         """Whether it is a pair of keys that stands written somewhere."""
-        return self.access_key_id is not None
+        return self.method in _STATIC
 
     @property
     def base(self) -> Candidate:
         """What signs first: the end of the chain of sources; itself for what is no role."""
-        return self if self.source is None else self.source.base
+        last = self
+        while last.source is not None:
+            last = last.source
+        return last
 
     def value(self, name: str) -> str | None:
         """The value of one of `settings`, None where it is not set."""
