@@ -1,0 +1,371 @@
+"""Which cause is likeliest, from what the text shows: an ailment's own order, moved by evidence, each move with its reason.
+
+A reason is given only for what the text shows. Causes without one stand in the order of how often they are behind the ailment;
+how to tell those apart is on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from .ailments import AILMENTS
+from .evidence import OPT_IN_REGIONS, Evidence
+from .ranking import Ranking, Shown, words
+
+__all__ = ["rank"]
+
+
+def rank(shown: Shown) -> Ranking:
+    """The causes of the ailment in the order that the evidence gives them."""
+    ailment = AILMENTS[shown.ailment]
+    ranking = Ranking(ailment.causes, ailment.expiry)
+    rule = _RULES.get(shown.ailment)
+    if rule is not None:
+        rule(shown, ranking)
+    return ranking
+
+
+_FIVE_MINUTES = timedelta(minutes=5)
+_UPLOADS = ("UploadPart", "PutObject", "CompleteMultipartUpload", "UploadPartCopy", "CopyObject")
+_WEB_IDENTITY = ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetCredentialsForIdentity", "GetOpenIdToken")
+
+
+def _session(shown: Shown, ranking: Ranking) -> None:
+    seen = shown.seen
+    if seen.says(r"169\.254|\becs\b|task role|instance role|imds|\beks\b|irsa|kube|pod\b|credential provider cache"):
+        ranking.first("refresher_stale", "the text names a source that renews itself: the program kept an old set")
+    if seen.says(
+        r"\.env\b|environment variable|aws_session_token|kubernetes secret|export aws_|static credentials|pasted"
+    ):
+        ranking.first("expired_static_copy", "the text names keys that were copied")
+    if seen.running:
+        ranking.first("expired_mid_run", "the job was already under way")
+    if seen.says(r"\bsso\b|identity center|awsapps"):
+        ranking.second("sso_login_required", "the text names SSO")
+    if shown.operation in _WEB_IDENTITY:
+        ranking.first(
+            "web_identity_token_expired", f"{shown.operation} is not signed: the token given to it is what expired"
+        )
+    elif shown.operation == "CreateToken" or shown.service == "sso-oidc":
+        ranking.first("sso_login_required", "SSO's token service says so of the login, not of AWS keys")
+    elif shown.operation == "AssumeRole":
+        ranking.look("AssumeRole is signed by the caller: it is the caller's session that ended, not the role's")
+    if seen.url is not None and (seen.url.temporary or seen.url.scheme == "SigV4"):
+        ranking.first(
+            "presigned_session_expired", "a presigned URL stands in the text: it ends with the session that signed it"
+        )
+    elif seen.xml_document:
+        ranking.first(
+            "presigned_session_expired",
+            "the text is S3's bare answer, as a browser or curl shows it for a URL whose signing session ended",
+        )
+    elif seen.says(r"pre-?signed|signed url|x-amz-signature"):
+        ranking.first("presigned_session_expired", "the text speaks of a signed URL")
+    ranking.look("when the job began: a failure a whole number of hours later is a session that nobody renewed")
+
+
+def _web_identity(shown: Shown, ranking: Ranking) -> None:
+    age = shown.seen.token_age
+    if age is None:
+        return
+    if timedelta(0) <= age < _FIVE_MINUTES:
+        ranking.second("clock_skew", f"the token was only {words(age)} past its end: the clocks may differ")
+    ranking.first(
+        "web_identity_token_expired", f"the two numbers say that the token ended {words(age)} before the call"
+    )
+    if age > timedelta(hours=1):
+        ranking.look("who writes the token file, and when it was last written")
+
+
+def _pod_identity(shown: Shown, ranking: Ranking) -> None:
+    ranking.first("refresher_stale", "EKS Pod Identity says so when a program reads its token file only once")
+    ranking.look(
+        "the SDK's version (botocore before 1.34.41 read the token once), and whether it began a day after the pod did"
+    )
+
+
+def _request_expired(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.url is not None:
+        ranking.first("presigned_url_expired", "a signed URL stands in the text")
+    ranking.look(
+        "whether other services say the same: then it is the session; if EC2 alone fails on fresh keys, the clock"
+    )
+
+
+def _url_expired(shown: Shown, ranking: Ranking) -> None:
+    seen = shown.seen
+    if seen.token_age is not None:
+        ranking.first(
+            "presigned_url_expired", f"S3's two times say that the URL ended {words(seen.token_age)} before the request"
+        )
+    if seen.url is not None and seen.url.temporary:
+        ranking.look("the URL was signed by a session: it would have ended with that session at the latest")
+    ranking.look("whether a page or a cache handed out a URL that was older than it looked")
+
+
+def _token_invalid(shown: Shown, ranking: Ranking) -> None:
+    """Very old tokens come back as invalid, not as expired: aws-sdk-ruby counts both codes among those of expired credentials
+    (aws-sdk-core, retries/error_inspector.rb). From JSON services a token that was not sent is the commoner reason."""
+    seen = shown.seen
+    likeliest = "expired_static_copy" if shown.code == "InvalidClientTokenId" else "missing_session_token"
+    ranking.labels.remove(likeliest)
+    ranking.labels.insert(0, likeliest)
+    key = seen.access_key_id or ""
+    if seen.says(
+        r"after (?:a few|some|several|\d+) (?:hours?|days?)|worked (?:yesterday|before|until)|is expired|has expired"
+    ):
+        ranking.first(
+            "expired_static_copy", "it worked before: a token long past its end is called invalid, not expired"
+        )
+    if key.startswith("AKIA"):
+        ranking.first(
+            "bad_access_key", "the key in the text is a long-term one (AKIA): deleted, inactive or of another account"
+        )
+        ranking.second("stale_session_token", "a session token left over beside a long-term key gives the same words")
+    elif key.startswith("ASIA"):
+        ranking.first(
+            "missing_session_token", "the key in the text is a temporary one (ASIA), which needs its session token"
+        )
+    if seen.says(
+        r"security_token|session_?token['\"]?[:= ]{1,3}['\"]?(?:undefined|null|none\b|''|\"\"|missing)"
+        r"|without (?:a |the )?session token|no session token"
+    ):
+        ranking.first("missing_session_token", "the text shows that the session token is missing")
+    _region(seen, ranking)
+    ranking.look(
+        "the prefix of the access key: ASIA needs a session token, AKIA must have none",
+        "whether the Region is enabled for the account",
+    )
+
+
+def _region(seen: Evidence, ranking: Ranking) -> None:
+    region = seen.region or ""
+    if region in OPT_IN_REGIONS:
+        ranking.first("wrong_region_or_partition", f"{region} is a Region that must be enabled first")
+    elif region.startswith("cn-") or "-gov-" in region or seen.says(r"amazonaws\.com\.cn|\baws-cn\b|\baws-us-gov\b"):
+        ranking.first(
+            "wrong_region_or_partition",
+            "the text names another partition (China, GovCloud), where other keys are valid",
+        )
+
+
+def _s3_token(shown: Shown, ranking: Ranking) -> None:
+    _region(shown.seen, ranking)
+    if (shown.seen.token_prefix or "").startswith("FwoG"):
+        ranking.first(
+            "wrong_region_or_partition",
+            "a token that begins so is the global STS endpoint's: opt-in Regions refuse it",
+        )
+    ranking.look(
+        "the STS endpoint that made the token, and the Region of the bucket",
+        "whether key, secret and token are of one set",
+    )
+
+
+def _key_unknown(shown: Shown, ranking: Ranking) -> None:
+    key = shown.seen.access_key_id or ""
+    if key.startswith("ASIA"):
+        ranking.first(
+            "missing_session_token",
+            "the key in the text is a temporary one (ASIA): without its token S3 does not know it",
+        )
+    elif key.startswith("AKIA"):
+        ranking.first(
+            "bad_access_key", "the key in the text is a long-term one (AKIA): deleted, mistyped or of another partition"
+        )
+    _region(shown.seen, ranking)
+    ranking.look("the endpoint: another S3-compatible store knows no AWS keys")
+
+
+def _ec2(shown: Shown, ranking: Ranking) -> None:
+    seen = shown.seen
+    _region(seen, ranking)
+    if seen.says(r"all ?_?regions|every region|describeregions|in region"):
+        ranking.first("wrong_region_or_partition", "the text goes through Regions: one that is not enabled answers so")
+    if seen.says(r"\bntp\b|clock|skew|system time|signature expired"):
+        ranking.first("clock_skew", "the text speaks of the clock")
+    ranking.look("what STS says at the same moment: it names the clock, EC2 does not", "whether only some Regions fail")
+
+
+def _signature_time(shown: Shown, ranking: Ranking) -> None:
+    skew = shown.seen.skew
+    if skew is None:
+        return
+    side = "behind" if skew < timedelta(0) else "ahead of"
+    ranking.first("clock_skew", f"the request was signed {words(skew)} {side} AWS's time{_whole_hours(skew)}")
+    if skew < timedelta(0) and abs(skew) < timedelta(minutes=30):
+        why = None
+        if shown.operation in (*_UPLOADS, "Invoke", "InvokeModel"):
+            why = f"{shown.operation} can wait that long between signing and sending"
+        ranking.second("request_delayed", why)
+    ranking.look("the clock against AWS's Date header; if it is right, what held the request back after it was signed")
+
+
+def _whole_hours(skew: timedelta) -> str:
+    minutes = abs(skew.total_seconds()) / 60
+    near = round(minutes / 60)
+    if near and abs(minutes - near * 60) < 3:
+        return ": a whole number of hours, as a wrong time zone makes it"
+    return ""
+
+
+def _mismatch(shown: Shown, ranking: Ranking) -> None:
+    seen = shown.seen
+    if seen.says(r"proxy|nginx|haproxy|cloudflare|load balancer|\bvpn\b|zscaler|x-forwarded"):
+        ranking.first("signing_or_proxy", "the text names something between client and AWS that may change the request")
+    if seen.url is not None:
+        ranking.first(
+            "signing_or_proxy", "a signed URL stands in the text: method, headers or host differ from what was signed"
+        )
+    if seen.says(r"<canonicalrequest>.{0,20}[a-z]{3,7} /\S{0,400}%"):
+        ranking.first(
+            "signing_or_proxy", "the path that AWS saw holds encoded characters: something may have decoded one of them"
+        )
+    ranking.look(
+        "the secret: quotes, blanks, a cut end, + and / that were decoded",
+        "a header or path that something changed after signing",
+    )
+
+
+def _nothing(shown: Shown, ranking: Ranking) -> None:
+    seen = shown.seen
+    if seen.says(r"check your action inputs|id-token|actions_id_token"):
+        ranking.first(
+            "config_incomplete",
+            "the action got no inputs it could use; often `permissions: id-token: write` is missing",
+        )
+    if seen.says(r"access disabled|ec2_metadata_disabled"):
+        ranking.second(
+            "config_incomplete",
+            "the SDK was told not to ask the metadata service: something else was to give credentials",
+        )
+    elif seen.metadata and seen.says(r"status ?code: 404|\b404\b"):
+        ranking.first("no_credentials", "the metadata service answered 404: no role is attached")
+    elif seen.metadata and (seen.unreachable or seen.says(r"status ?code: 401|\b401\b")):
+        ranking.first("metadata_unreachable", "the metadata service did not answer, or not to this kind of request")
+    if seen.says(r"\bsso\b|aws_sdk_load_config"):
+        ranking.second("sso_login_required", "an SSO session that ended is often reported so")
+    if seen.running:
+        ranking.first(
+            "expired_mid_run",
+            "the job was already under way when the credentials went: a session ended and nothing renewed it",
+        )
+        ranking.expiry = True
+    ranking.look(
+        "earlier lines: the reason of each provider, of which this is only the sum",
+        "which user, HOME and profile the program runs with",
+    )
+
+
+def _metadata(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"status ?code: 404|\b404\b|no ec2 instance role found"):
+        ranking.second("no_credentials", "404 means that no role is attached")
+    ranking.look("the hop limit (2 for containers), HTTP tokens required, and proxies for 169.254.169.254")
+
+
+def _process(shown: Shown, ranking: Ranking) -> None:
+    seen = shown.seen
+    if seen.says(r"no such file|not found|exit status 127|cannot find"):
+        ranking.first("config_incomplete", "the program or a file it needs is not there")
+    elif seen.says(r"\bsso\b|log ?in|session (?:has )?expired|reauth|refresh token"):
+        ranking.first("sso_login_required", "the helper speaks of a login")
+    elif seen.says(r"expired"):
+        ranking.first("expired_static_copy", "the helper speaks of something expired")
+    ranking.look("what the helper itself writes to standard error: run its command by hand")
+
+
+def _assume(shown: Shown, ranking: Ranking) -> None:
+    seen = shown.seen
+    if seen.says(
+        r"no identity-based policy allows|explicit deny|permissions boundary|service control policy|session policy"
+    ):
+        ranking.first("permission_denied", "AWS names the policy that is in the way: one of the caller's side")
+    elif seen.says(r"no resource-based policy allows|trust"):
+        ranking.first("trust_policy", "AWS names the role's trust policy")
+    if seen.says(r"resource: \"?arn:aws[\w-]{0,12}:iam::\d{12}:user/"):
+        ranking.first("config_incomplete", "the resource is a user's ARN: a role's belongs there")
+    ranking.look(
+        "who the caller is (sts get-caller-identity), and the role's trust policy with its conditions (ExternalId, MFA, sub, aud)"
+    )
+
+
+def _clusters(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"expired|after \d+ ?min|token"):
+        ranking.first("expired_static_copy", "the text speaks of a token or of something expired")
+    ranking.look(
+        "aws sts get-caller-identity as the same user: if that works, the cluster does not know this principal"
+    )
+
+
+def _exec(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"\bsso\b"):
+        ranking.first("sso_login_required", "the text names SSO")
+    ranking.look("what the helper wrote above this line: run `aws eks get-token --cluster-name NAME` by hand")
+
+
+def _duration(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"role chaining"):
+        ranking.first(
+            "duration_limit", "a role assumed with a session's keys lasts an hour at most, whatever its maximum"
+        )
+
+
+def _sso(shown: Shown, ranking: Ranking) -> None:
+    ranking.look(
+        "whether `aws sts get-caller-identity` works for the same profile: then the tool reads another token cache"
+    )
+    if shown.ailment == "sso-login" and shown.seen.says(r"not present|no such file"):
+        ranking.second("sso_cache_mismatch")
+
+
+def _registry(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"public\.ecr\.aws"):
+        ranking.look("`docker logout public.ecr.aws`: a public image needs no login, and a dead one is worse than none")
+    ranking.look("who reads the login: sudo, a daemon or a build node has another HOME")
+
+
+def _bare(shown: Shown, ranking: Ranking) -> None:
+    ranking.look("a GET or a list of the same bucket: unlike HEAD they come with a body that names the code")
+
+
+def _database(shown: Shown, ranking: Ranking) -> None:
+    ranking.look(
+        "when the token was made (15 minutes), whether its session still lives, and rds-db:connect for this user"
+    )
+
+
+_RULES: dict[str, Callable[[Shown, Ranking], None]] = {
+    "session-expired": _session,
+    "web-identity-expired": _web_identity,
+    "cognito-login-expired": _web_identity,
+    "pod-identity-expired": _pod_identity,
+    "request-expired": _request_expired,
+    "presigned-expired": _url_expired,
+    "token-invalid": _token_invalid,
+    "s3-token-invalid": _s3_token,
+    "key-unknown": _key_unknown,
+    "ec2-auth-failure": _ec2,
+    "signature-expired": _signature_time,
+    "signature-early": _signature_time,
+    "signature-unclear": _signature_time,
+    "clock-skewed": _signature_time,
+    "signature-mismatch": _mismatch,
+    "no-credentials": _nothing,
+    "imds-role": _nothing,
+    "imds-off": _nothing,
+    "metadata": _metadata,
+    "process-failed": _process,
+    "assume-role-denied": _assume,
+    "cluster-refused": _clusters,
+    "exec-failed": _exec,
+    "duration-limit": _duration,
+    "sso-login": _sso,
+    "sso-session-revoked": _sso,
+    "sso-cache": _sso,
+    "registry-expired": _registry,
+    "registry-login": _registry,
+    "s3-head": _bare,
+    "s3-head-denied": _bare,
+    "db-token": _database,
+}

@@ -1,0 +1,164 @@
+"""What a text shows besides code and sentence: times, keys, hosts, and the words that tell one cause from another."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ..credentials import parse_timestamp
+from .normalise import Flat
+from .signed_urls import SignedUrl, signed_urls, stamp
+
+__all__ = ["OPT_IN_REGIONS", "Evidence", "Time", "gather"]
+
+OPT_IN_REGIONS = tuple(
+    [
+        "af-south-1",
+        "ap-east-1",
+        "ap-east-2",
+        "ap-south-2",
+        "ap-southeast-3",
+        "ap-southeast-4",
+        "ap-southeast-5",
+        "ap-southeast-6",
+        "ap-southeast-7",
+        "ca-west-1",
+        "eu-central-2",
+        "eu-south-1",
+        "eu-south-2",
+        "il-central-1",
+        "me-central-1",
+        "me-south-1",
+        "mx-central-1",
+    ]
+)
+"""Regions that an account has to enable first (AWS account management guide, "Enable or disable AWS Regions", 2025-10)."""
+
+_KEY = re.compile(r"\b(A(?:KIA|SIA|IDA|ROA)[A-Z0-9]{12,124})\b")
+_SIGNATURE = re.compile(
+    r"signature (expired|not yet current): ?(\d{8}t\d{6}z) is (?:now earlier|still later) than (\d{8}t\d{6}z)"
+    r"(?: \((\d{8}t\d{6}z) [+-] (\d{1,4}) min)?"
+)
+_TOKEN = re.compile(r"current date/time ?(\d{9,11})\D{1,60}?expiration date/time ?(\d{9,11})")
+_COGNITO = re.compile(r"token expired: ?(\d{9,11}) >= (\d{9,11})")
+_SKEW = re.compile(r"<requesttime> ?([^<]{8,40})</requesttime>.{0,80}?<servertime> ?([^<]{8,40})</servertime>")
+_URL_ENDED = re.compile(r"<expires> ?([^<]{6,40})</expires>.{0,80}?<servertime> ?([^<]{8,40})</servertime>")
+_REGION = re.compile(
+    r"\b(?:us|eu|ap|sa|ca|me|af|il|mx|cn)-(?:gov-)?(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-\d\b"
+)
+_XML_DOCUMENT = re.compile(
+    r"(?:<\?xml[^>]{0,80}\?> ?)?(?:this xml file does not appear .{0,120}?shown below\. ?)?<error> ?<code>"
+)
+_METADATA = re.compile(
+    r"169\.254\.169\.254|169\.254\.170\.(?:2|23)\b|fd00:ec2|ec2imds|imds|instance metadata"
+    r"|instance-?profile|container-role|iam-role|metadata service"
+)
+_UNREACHABLE = re.compile(
+    r"connection refused|econnrefused|timed? ?out|etimedout|deadline exceeded|no route to host|ehostunreach|ehostdown"
+    r"|enetunreach|unreachable|connection reset|canceled|max retries exceeded"
+    r"|failed to connect|host is down|socketerror|exceeded maximum number of attempts"
+)
+_RUNNING = re.compile(
+    r"(?:sav(?:e|ing)|upload|persist(?:ing)?|writing|releas(?:e|ing)) (?:the )?(?:state|lock|remote state)|state lock"
+    r"|still (?:creating|modifying|destroying)"
+    r"|after (?:\d+|an?|one) ?h(?:ou)?rs?\b|failed to (?:upload|save|persist) state|part ?number|errored\.tfstate"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time that the text gives, and what it is of."""
+
+    what: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Facts of one text, found once and used by every rule that ranks causes."""
+
+    lower: str
+    times: tuple[Time, ...] = ()
+    skew: timedelta | None = None
+    """Client minus server, where the text gives both: negative when the client is behind."""
+    window: timedelta | None = None
+    token_age: timedelta | None = None
+    """How long a token or URL was past its end."""
+    access_key_id: str | None = None
+    token_prefix: str | None = None
+    url: SignedUrl | None = None
+    region: str | None = None
+    xml_document: bool = False
+    """The text is the body of S3's answer and nothing else: what a browser or curl shows."""
+    metadata: bool = False
+    unreachable: bool = False
+    running: bool = False
+
+    def says(self, pattern: str) -> bool:
+        """Does the lowered text match?"""
+        return re.search(pattern, self.lower) is not None
+
+
+def gather(flat: Flat) -> Evidence:
+    """Read the facts off a flat text. Never raises; what cannot be read is not there."""
+    lower = flat.lower
+    times: list[Time] = []
+    skew = window = age = None
+    match = _SIGNATURE.search(lower)
+    if match is not None:
+        signed, server = stamp(match[2]), stamp(match[4] or match[3])
+        if signed and server:
+            times += [Time("signed", signed), Time("server", server)]
+            skew = signed - server
+            window = timedelta(minutes=int(match[5])) if match[5] else None
+    for pattern in (_TOKEN, _COGNITO):
+        match = pattern.search(lower)
+        if match is not None:
+            now, end = (datetime.fromtimestamp(int(group), UTC) for group in match.groups())
+            times += [Time("server", now), Time("token end", end)]
+            age = now - end
+            break
+    match = _SKEW.search(lower)
+    if match is not None:
+        client, server = _when(match[1]), _when(match[2])
+        if client and server:
+            times += [Time("request", client), Time("server", server)]
+            skew, window = client - server, timedelta(minutes=15)
+    match = _URL_ENDED.search(lower)
+    if match is not None:
+        end_of_url, server = _when(match[1]), _when(match[2])
+        if end_of_url and server:
+            times += [Time("URL end", end_of_url), Time("server", server)]
+            age = server - end_of_url
+    key = _KEY.search(flat.text)
+    token = re.search(r"<token-0> ?(\w{4})", lower)
+    region = _REGION.search(lower)
+    return Evidence(
+        lower,
+        tuple(times),
+        skew,
+        window,
+        age,
+        key[1] if key and key[1].startswith(("AKIA", "ASIA")) else None,
+        flat.text[token.start(1) : token.end(1)] if token else None,
+        next(signed_urls(flat.text), None),
+        region[0] if region else None,
+        _XML_DOCUMENT.match(lower) is not None,
+        _METADATA.search(lower) is not None,
+        _UNREACHABLE.search(lower) is not None,
+        _RUNNING.search(lower) is not None,
+    )
+
+
+def _when(text: str) -> datetime | None:
+    compact = stamp(text)
+    if compact is not None:
+        return compact
+    text = text.strip().upper()
+    if text.isdigit() and len(text) <= 11:
+        return datetime.fromtimestamp(int(text), UTC)
+    try:
+        return parse_timestamp(text)
+    except ValueError:
+        return None

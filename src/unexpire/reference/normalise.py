@@ -1,0 +1,111 @@
+"""From what a tool printed to one plain line: the same words whatever box, colour, escape or wrapping they came in.
+
+Every step is linear in the length of the text, and none raises: a text that makes no sense comes out as other text that makes none.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["MAX_LEVELS", "Flat", "decode", "flatten", "unescape"]
+
+MAX_LEVELS = 3
+"""How often an escaped text is unescaped: JSON in JSON in a Ruby hash is the deepest that real logs were seen to hold."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+# Terraform draws │ ╷ ╵ round a diagnostic, rich and others draw whole boxes; zero-width characters come from chat tools.
+_SIGNS = str.maketrans(
+    dict.fromkeys("│╷╵┃║┆┊╎▏▌├┤╭╮╰╯┌┐└┘─━═╔╗╚╝\u00a0\u2028\u2029\ufeff", " ")
+    | dict.fromkeys("\u200b\u200c\u200d\u2060", "")
+    | {"‘": "'", "’": "'", "“": '"', "”": '"', "\u2010": "-", "\u2011": "-"}
+)
+# What a log collector, a mail client or a CI system puts before each line of a wrapped message.
+_GUTTER = re.compile(
+    r"\s*(?:\d{4}-\d\d-\d\dT[\d:.]{8,18}Z (?=\s|\S)|[\w.-]{1,40} +\| |(?:> ?){1,4}|E {2,}|\|\s)", re.ASCII
+)
+_ESCAPES = {"n": " ", "r": " ", "t": " ", "f": " ", "b": " ", '"': '"', "'": "'", "\\": "\\", "/": "/", "`": "`"}
+_ESCAPE = re.compile(r"""\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrtfb"'\\/`]))""")
+_ENTITY = re.compile(r"&(?:lt|gt|quot|apos|amp|nbsp|#\d{1,5}|#x[0-9a-fA-F]{1,4});")
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A text on one line. `lower` has the same length, so that an offset found in one is good in the other."""
+
+    text: str
+    lower: str
+    starts: tuple[int, ...]
+    """Where each line of the original begins in `text`."""
+    joined: bool = False
+    """Lines were put together without a space, because the text was cut at a width and not at words."""
+
+    def line_of(self, offset: int) -> int:
+        """The number, from 1, of the original line that this offset came from."""
+        return max(bisect_right(self.starts, offset), 1)
+
+
+def decode(data: bytes) -> str:
+    """Text from bytes of unknown origin: UTF-8, or UTF-16 where a byte order mark says so (PowerShell's redirection writes it)."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8", errors="replace")
+
+
+def unescape(text: str) -> str:
+    """Undo JSON, shell and XML escapes, as often as they were put on top of each other but at most `MAX_LEVELS` times."""
+    for _ in range(MAX_LEVELS):
+        before = text
+        if "\\" in text:
+            text = _ESCAPE.sub(_plain, text)
+        if "&" in text:
+            text = _ENTITY.sub(lambda m: html.unescape(m[0]), text)
+        if text == before:
+            break
+    return text
+
+
+def _plain(match: re.Match[str]) -> str:
+    digits = match[1] or match[2]
+    return chr(int(digits, 16)) if digits else _ESCAPES[match[3]]
+
+
+def flatten(text: str | Iterable[str], *, joined: bool = False) -> Flat:
+    """The text on one line, single-spaced, without colours, boxes, gutters and escapes.
+
+    `joined` puts lines together without a space: for texts cut at a column, in the middle of words.
+    """
+    lines = text.splitlines() if isinstance(text, str) else text
+    pieces: list[str] = []
+    starts: list[int] = []
+    length = 0
+    for line in lines:
+        piece = _clean(line)
+        starts.append(length)
+        if piece:
+            pieces.append(piece)
+            length += len(piece) + (not joined)
+    flat = ("" if joined else " ").join(pieces)
+    lower = flat.lower()
+    if len(lower) != len(flat):  # a few letters (İ) grow when they are lowered: offsets matter more than they do
+        lower = "".join(char if len(char.lower()) != 1 else char.lower() for char in flat)
+    return Flat(flat, lower, tuple(starts), joined)
+
+
+def _clean(line: str) -> str:
+    if "\x1b" in line:
+        line = _ANSI.sub("", line)
+    if not line.isascii():
+        line = line.translate(_SIGNS)
+    gutter = _GUTTER.match(line)
+    if gutter is not None and gutter.end() < len(line):
+        line = line[gutter.end() :]
+        again = _GUTTER.match(line)
+        if again is not None and again.end() < len(line):
+            line = line[again.end() :]
+    if "\\" in line or "&" in line:
+        line = unescape(line)
+    return " ".join(line.split())
