@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +40,7 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "sso_start_url": _often(["https://p.awsapps.com/start", "https://other.example", ""]),
     "sso_region": _often(["eu-west-1", "us-east-1"]),
     "sso_session": _often(["corp", "corp", "gone", "bare", ""]),
-    "login_session": st.just("arn:aws:iam::123456789012:user/me"),
+    "login_session": _often(["arn:aws:iam::123456789012:user/me", "another", ""]),
     "credential_process": _often(["vault get dev", "x 'y z'", "x 'broken", "", "# x"]),
     "region": st.just("eu-west-1"),
     "metadata_service_timeout": _often(["2", "two", ""]),
@@ -92,6 +94,7 @@ _GOOD = {
     "sso_start_url": "https://p.awsapps.com/start",
     "sso_region": "eu-west-1",
     "sso_session": "corp",
+    "login_session": "arn:aws:iam::123456789012:user/me",
     "duration_seconds": "3600",
     "web_identity_token_file": "token.jwt",
     "metadata_service_timeout": "2",
@@ -213,6 +216,28 @@ _GROUPS: list[list[str]] = [
 ]  # fmt: skip
 
 
+LOGIN = "arn:aws:iam::123456789012:user/me"
+LOGIN_FILE = hashlib.sha256(LOGIN.encode()).hexdigest() + ".json"
+_ACCESS_TOKEN = {
+    "accessKeyId": "ASIALOGIN",
+    "secretAccessKey": "s",
+    "sessionToken": "t",
+    "expiresAt": "2030-01-01T00:00:00Z",
+    "accountId": "123456789012",
+}
+_LOGIN_TOKEN = {"accessToken": _ACCESS_TOKEN, "refreshToken": "r", "dpopKey": "k", "clientId": "c"}
+LOGIN_TOKENS = [
+    *[json.dumps(_LOGIN_TOKEN)] * 5,
+    json.dumps({**_LOGIN_TOKEN, "accessToken": {**_ACCESS_TOKEN, "expiresAt": "Jan 1 2030 10:00 UTC"}}),
+    json.dumps({**_LOGIN_TOKEN, "accessToken": {**_ACCESS_TOKEN, "expiresAt": "soon"}}),
+    json.dumps({**_LOGIN_TOKEN, "accessToken": {}}),
+    json.dumps({"accessToken": _ACCESS_TOKEN}),
+    "[]",
+    '{"accessToken": {"acc',
+    None,
+]
+
+
 @dataclass(frozen=True)
 class Setup:
     config: str | None
@@ -220,16 +245,18 @@ class Setup:
     variables: dict[str, str]
     profile: str | None
     dot_boto: bool
+    login_token: str | None = None
 
     def place(self, home: Path) -> dict[str, str]:
         """Write the files below `home`, which is also the working folder; return the variables."""
         aws = home / ".aws"
-        aws.mkdir(exist_ok=True)
+        (aws / "login" / "cache").mkdir(exist_ok=True, parents=True)
         for path, text in (
             (aws / "config", self.config),
             (aws / "credentials", self.credentials),
             (home / "other-config", self.config),
             (home / "other-credentials", self.credentials),
+            (aws / "login" / "cache" / LOGIN_FILE, self.login_token),
             (home / ".boto", FIXED["boto"] if self.dot_boto else None),
         ):
             if text is None:
@@ -274,4 +301,4 @@ def setups(draw: st.DrawFn) -> Setup:
     halves = draw(st.lists(_often(profiles), unique=True))
     config = None if _one_in(draw, 12) else draw(config_text(profiles))
     credentials = None if _one_in(draw, 3) else draw(credentials_text(halves))
-    return Setup(config, credentials, variables, flag, _one_in(draw, 10))
+    return Setup(config, credentials, variables, flag, _one_in(draw, 10), draw(_often(LOGIN_TOKENS)))

@@ -15,6 +15,7 @@ from ...settings.files import Origin, Sourced, read_aws_file
 from ..candidate import Candidate, Standing
 
 __all__ = [
+    "any_timestamp",
     "boto_config",
     "container",
     "ec2_credentials_file",
@@ -74,7 +75,7 @@ def _with_expiration(candidate: Candidate, environment: Environment) -> Candidat
     if stated is None:
         return candidate
     try:
-        end = _any_timestamp(stated.value)
+        end = any_timestamp(stated.value)
     except (ValueError, OverflowError):
         problem = ConfigurationError(
             "AWS_CREDENTIAL_EXPIRATION is not a time: SDKs fail over it",
@@ -85,7 +86,7 @@ def _with_expiration(candidate: Candidate, environment: Environment) -> Candidat
     return replace(candidate, expiration=end, expiration_known_from="AWS_CREDENTIAL_EXPIRATION")
 
 
-def _any_timestamp(text: str) -> datetime:
+def any_timestamp(text: str) -> datetime:
     """A time in any form that botocore takes, which is any that dateutil takes; without a zone it is UTC."""
     try:
         return parse_timestamp(text)

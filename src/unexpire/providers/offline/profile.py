@@ -77,27 +77,29 @@ def _static(method: str, profile: str, section: Section | None) -> Candidate | N
     return _judge_pair(candidate, section, profile)
 
 
+_HALVES = ("aws_access_key_id", "aws_secret_access_key")
+
+
 def _judge_pair(candidate: Candidate, section: Section, profile: str) -> Candidate:
-    """Both halves must be there, each as one value. An empty one is one."""
-    for half, other in (("aws_access_key_id", "aws_secret_access_key"), ("aws_secret_access_key", "aws_access_key_id")):
-        if half in section.blocks and "aws_access_key_id" in section:
-            message = f"{half} of profile {profile!r} is an indented block"
-            return refused(
-                candidate, ConfigurationError(message, where=str(section.where(half)), hint=f"write {half} = …")
-            )
-        if half not in section:
-            problem = ConfigurationError(
-                f"profile {profile!r} has no {half} beside its {other if other in section else 'session token'}",
-                where=str(candidate.origin),
-                hint=f"add {half} = … there, or remove the rest",
-                finding="partial-credentials",
-            )
-            return refused(candidate, problem, Standing.SKIPPED if half == "aws_access_key_id" else Standing.FATAL)
+    """Both halves must be there. botocore takes whatever they hold, and fails when it signs."""
+    missing = next((half for half in _HALVES if half not in section), None)
+    if missing is not None:
+        beside = next((half for half in _HALVES if half in section), "session token")
+        problem = ConfigurationError(
+            f"profile {profile!r} has no {missing} beside its {beside}",
+            where=str(candidate.origin),
+            hint=f"add {missing} = … there, or remove the rest",
+            finding="partial-credentials",
+        )
+        return refused(candidate, problem, Standing.SKIPPED if missing == "aws_access_key_id" else Standing.FATAL)
+    for half in _HALVES:
         found = section.get(half)
-        if found is not None and not found.value:
-            problem = invalid(
-                f"{half} of profile {profile!r} is empty", found, "fill it, or remove it", "partial-credentials"
-            )
+        if found is None or not found.value:
+            how = "is an indented block" if found is None else "is empty"
+            where = str(section.where(half))
+            message = f"{half} of profile {profile!r} {how}"
+            hint = f"write {half} = … there, or remove it"
+            problem = ConfigurationError(message, where=where, hint=hint, finding="partial-credentials")
             return replace(candidate, problem=problem)
     return candidate
 

@@ -9,13 +9,12 @@ import shlex
 from dataclasses import replace
 from datetime import datetime
 
-from ...credentials import parse_timestamp
 from ...errors import ConfigurationError, InteractionRequired
 from ...settings.environment import Environment
 from ...settings.files import Section, Sourced
 from ...settings.profile import Profile, Settings
 from ..candidate import Candidate, Standing
-from .ambient import refused
+from .ambient import any_timestamp, refused
 from .scope import Scope, block_problem, invalid, keys_of
 
 __all__ = ["login", "sso"]
@@ -135,7 +134,7 @@ def login(scope: Scope) -> Candidate | None:
         return refused(candidate, problem) if problem else candidate
     try:
         end = _login_end(scope.environment, named.value)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         shown = shlex.quote(profile.name)
         message = f"the `aws login` session of profile {profile.name!r} is not on this machine"
         missing = InteractionRequired(
@@ -169,4 +168,4 @@ def _login_end(environment: Environment, session: str) -> datetime:
         raise KeyError("a field of the token is missing")
     if any(field not in token["accessToken"] for field in _LOGIN_TOKEN_FIELDS):
         raise KeyError("a field of the access token is missing")
-    return parse_timestamp(token["accessToken"]["expiresAt"])
+    return any_timestamp(token["accessToken"]["expiresAt"])
