@@ -32,15 +32,37 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _predicted(variables: dict[str, str], profile: str | None) -> Pick:
     prediction = predict(Environment.of(variables), profile)
     if prediction.error is not None:
-        return Pick("error", error=str(prediction.error))
+        return Pick("error", error=str(prediction.error.finding))
     if prediction.winner is None:
         return Pick("none")
     winner = prediction.winner
     return Pick(winner.method, winner.access_key_id if winner.method in STATIC else None)
 
 
+# What two of botocore's exceptions are here; either side of these pairs must come with the other.
+_EXACT = {"ProfileNotFound": "profile-not-found", "InfiniteLoopConfigError": "source-profile-loop"}
+_LOOSE = {
+    "PartialCredentialsError": {"partial-credentials", "config-invalid"},
+    "MissingDependencyException": {"login-needed"},
+    "LoginTokenLoadError": {"login-needed"},
+    "ConfigParseError": {"config-invalid"},
+    "InvalidIMDSEndpointError": {"config-invalid"},
+    "InvalidIMDSEndpointModeError": {"config-invalid"},
+    "InvalidConfigError": {"config-invalid", "no-credentials", "partial-credentials"},
+}
+
+
+def _same_reason(theirs: str, finding: str) -> bool:
+    """Both fail, and of the reasons that have a name on both sides, for the same one."""
+    name = theirs.partition(":")[0]
+    if name in _EXACT or finding in _EXACT.values():
+        return _EXACT.get(name) == finding
+    return finding in _LOOSE.get(name, {finding})
+
+
 def test_the_predicted_winner_is_what_botocore_picks(home: Path) -> None:
     seen: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
 
     @settings(
         max_examples=EXAMPLES,
@@ -56,9 +78,12 @@ def test_the_predicted_winner_is_what_botocore_picks(home: Path) -> None:
         theirs, ours = pick(variables, setup.profile), _predicted(variables, setup.profile)
         seen[theirs.method] += 1
         assert (ours.method, ours.access_key_id) == (theirs.method, theirs.access_key_id), (theirs, ours)
+        if theirs.error is not None:
+            reasons[theirs.error.partition(":")[0]] += 1
+            assert _same_reason(theirs.error, str(ours.error)), (theirs, ours)
 
     agree()
-    print(f"{sum(seen.values())} set-ups, no disagreement:", dict(seen.most_common()))
+    print(f"{sum(seen.values())} set-ups, no disagreement:", dict(seen.most_common()), dict(reasons.most_common()))
     # Each kind must have come up, or the agreement says less than it seems to.
     kinds = {"env", "assume-role", "assume-role-with-web-identity", "sso", "shared-credentials-file", "custom-process"}
     kinds |= {"config-file", "ec2-credentials-file", "boto-config", "container-role", "iam-role", "none", "error"}

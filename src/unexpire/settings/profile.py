@@ -192,12 +192,12 @@ class Settings:
 
     def _check_sources(self, hop: Profile) -> None:
         """Exactly one of `source_profile` and `credential_source`, the latter by one of its three names."""
-        for key in ("source_profile", "credential_source"):
+        for key in ("duration_seconds", "source_profile", "credential_source"):
             if hop.nested(key) is not None:
                 raise ConfigurationError(
                     f"{key} of profile {hop.name!r} is an indented block",
                     where=str(hop.where_is(key)),
-                    hint=f"write {key} = NAME on one line",
+                    hint=f"write {key} = … on one line",
                 )
         source = hop.get("credential_source")
         if "source_profile" in hop and source is not None:

@@ -27,9 +27,6 @@ def assume_role(scope: Scope) -> Candidate | None:
     candidate = _role(profile)
     try:
         chain = scope.settings.role_chain(profile.name)
-        for hop in chain.hops:
-            if (problem := block_problem(hop, "duration_seconds")) is not None:
-                raise problem
     except ConfigurationError as error:
         return refused(candidate, error)
     last = chain.hops[-1]
