@@ -60,7 +60,7 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         listening = self._loop.run_until_complete(
-            self._loop.create_server(lambda: _Connection(self._handle, self._open), sock=self._socket)
+            self._loop.create_server(lambda: _Connection(self._handle, self._open), sock=self._socket, backlog=1024)
         )
         self._ready.set()
         try:
