@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -270,6 +271,24 @@ def test_an_impossible_duration_is_told_and_does_not_end_the_chain(home: Home, l
     problem = _winner(home.predict()).problem
     assert (problem.finding if problem else None) == finding
     assert problem is None or problem.where == "~/.aws/config:3"
+
+
+@pytest.mark.parametrize(
+    ("command", "finding"),
+    [
+        ("sh -c x", None),
+        ("no-such-program-here x", "process-failed"),
+        ("./gone", "process-failed"),
+        ("/usr/bin/aws configure export-credentials --profile default", "process-cycle"),
+        ("unexpire credential-process --profile=default", "process-cycle"),
+        ("sh -c 'aws' --profile default", None),
+    ],
+)
+def test_a_process_that_cannot_deliver_is_told_in_advance(home: Home, command: str, finding: str | None) -> None:
+    home.write(f"[default]\ncredential_process = {command}\n")
+    winner = _winner(home.predict(PATH=os.environ["PATH"]))
+    assert winner.method == "custom-process"
+    assert (winner.problem.finding if winner.problem else None) == finding
 
 
 def test_an_impossible_arn(home: Home) -> None:

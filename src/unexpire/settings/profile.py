@@ -194,51 +194,39 @@ class Settings:
         """Exactly one of `source_profile` and `credential_source`, the latter by one of its three names."""
         for key in ("duration_seconds", "source_profile", "credential_source"):
             if hop.nested(key) is not None:
-                raise ConfigurationError(
-                    f"{key} of profile {hop.name!r} is an indented block",
-                    where=str(hop.where_is(key)),
-                    hint=f"write {key} = … on one line",
-                )
+                message = f"{key} of profile {hop.name!r} is an indented block"
+                raise _at(hop.where_is(key), message, f"write {key} = … on one line")
         source = hop.get("credential_source")
         if "source_profile" in hop and source is not None:
-            raise ConfigurationError(
-                f"profile {hop.name!r} has both source_profile and credential_source",
-                where=str(source.origin),
-                hint="remove one of the two lines",
-            )
+            message = f"profile {hop.name!r} has both source_profile and credential_source"
+            raise _at(source.origin, message, "remove one of the two lines")
         if "source_profile" not in hop and source is None:
-            raise ConfigurationError(
-                f"profile {hop.name!r} has a role_arn and no source_profile or credential_source",
-                where=str(hop.where_is("role_arn")),
-                hint="add source_profile = NAME below it",
-            )
+            message = f"profile {hop.name!r} has a role_arn and no source_profile or credential_source"
+            raise _at(hop.where_is("role_arn"), message, "add source_profile = NAME below it")
         if source is not None and source.value not in CREDENTIAL_SOURCES:
             near = difflib.get_close_matches(source.value.lower(), [each.lower() for each in CREDENTIAL_SOURCES], n=1)
             right = [each for each in CREDENTIAL_SOURCES if each.lower() in near] or list(CREDENTIAL_SOURCES)
-            raise ConfigurationError(
-                f"credential_source {source.value!r} of profile {hop.name!r} is none that exists",
-                where=str(source.origin),
-                hint=f"credential_source = {' | '.join(right)}",
-            )
+            message = f"credential_source {source.value!r} of profile {hop.name!r} is none that exists"
+            raise _at(source.origin, message, f"credential_source = {' | '.join(right)}")
 
     def _source(self, hop: Profile, named: Sourced[str], visited: tuple[str, ...]) -> Profile:
         following = self.profiles.get(named.value)
         if following is None:
             near = self.nearest(named.value)
-            raise ConfigurationError(
-                f"source_profile {named.value!r} of profile {hop.name!r} does not exist",
-                where=str(named.origin),
-                hint=f"did you mean {', '.join(near)}?" if near else "aws configure list-profiles",
+            message = f"source_profile {named.value!r} of profile {hop.name!r} does not exist"
+            raise _at(
+                named.origin, message, f"did you mean {', '.join(near)}?" if near else "aws configure list-profiles"
             )
         # A profile may be its own source for the keys that stand in it; any other way back is a loop.
         if named.value in visited and not (named.value == hop.name and following.has_static_keys):
-            raise ConfigurationError(
-                f"source_profile runs in a circle: {' → '.join((*visited, named.value))}",
-                where=str(named.origin),
-                hint="let one of these profiles have keys, a credential_process or SSO of its own",
-                finding="source-profile-loop",
-            )
+            message = f"source_profile runs in a circle: {' → '.join((*visited, named.value))}"
+            hint = "let one of these profiles have keys, a credential_process or SSO of its own"
+            raise _at(named.origin, message, hint, "source-profile-loop")
         return following
+
+
+def _at(origin: Origin, message: str, hint: str, finding: str | None = None) -> ConfigurationError:
+    return ConfigurationError(message, where=str(origin), hint=hint, finding=finding)
 
 
 def _read(environment: Environment, variable: str, path: Path) -> AwsFile:

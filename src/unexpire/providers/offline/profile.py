@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import PurePath
 
 from ...errors import ConfigurationError
 from ...settings.environment import Environment, unreadable
@@ -191,4 +195,30 @@ def process(scope: Scope) -> Candidate | None:
         )
     if not words:
         return refused(candidate, invalid("credential_process is empty", command, "remove the line", "process-failed"))
-    return candidate
+    problem = _calls_itself(command, words, profile.name) or _no_program(scope.environment, command, words[0])
+    return candidate if problem is None else replace(candidate, problem=problem)
+
+
+def _calls_itself(command: Sourced[str], words: list[str], profile: str) -> ConfigurationError | None:
+    """``unexpire`` or ``aws`` asked for the very profile whose process they are: they would start themselves again."""
+    if PurePath(words[0]).stem not in ("unexpire", "aws"):
+        return None
+    asked = [after for word, after in pairwise(words) if word == "--profile"]
+    asked += [word.removeprefix("--profile=") for word in words if word.startswith("--profile=")]
+    if profile not in asked:
+        return None
+    message = f"credential_process of profile {profile!r} asks for the same profile, and so starts itself"
+    return invalid(message, command, "name the profile that has the credentials behind --profile", "process-cycle")
+
+
+def _no_program(environment: Environment, command: Sourced[str], program: str) -> ConfigurationError | None:
+    if sys.platform == "win32":
+        return None
+    if os.sep in program:
+        found = (environment.cwd / program).exists()
+    else:
+        found = shutil.which(program, path=environment.variables.get("PATH", os.defpath)) is not None
+    if found:
+        return None
+    message = f"credential_process starts {program!r}, which is not there"
+    return invalid(message, command, f"command -v {shlex.quote(program)}", "process-failed")
