@@ -59,6 +59,8 @@ class Verdict(enum.StrEnum):
     DENIED = "denied"
     MISSING = "missing"
     UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    """Only where AWS was not asked (``--offline``) and nothing here tells when the credentials end."""
 
 
 class Severity(enum.StrEnum):
@@ -163,6 +165,8 @@ class Action(enum.StrEnum):
 
     RENEW = "renew"
     """Fetch a new session from the source named in `parameters` and write it where the old one stood."""
+    UNCOVER = "uncover"
+    """Remove the dead static keys named in `parameters` from a file, so that the source behind them is used."""
     REMOVE_TOKEN = "remove-token"  # noqa: S105 - a name
     SSO_LOGIN = "sso-login"
     LOGIN = "login"
@@ -265,6 +269,8 @@ class Diagnosis:
     root_cause: Finding | None
     findings: tuple[Finding, ...]
     forecast: Forecast
+    seen_at: datetime
+    """When it was made, by AWS's clock where that is known."""
     identity: Mapping[str, str | None]
     """arn, account, user_id, key (the access key id), kind (long-term, temporary)."""
     source: Mapping[str, Any] | None
@@ -284,7 +290,7 @@ class Diagnosis:
         """The exit code: that of the root cause, else that of the verdict."""
         if self.root_cause is not None:
             return CODES[self.root_cause.code].exit
-        if self.verdict in (Verdict.WORKS, Verdict.EXPIRING):
+        if self.verdict in (Verdict.WORKS, Verdict.EXPIRING, Verdict.UNKNOWN):
             return Exit.WILL_NOT_LAST if self.forecast.lasts is False else Exit.FINE
         return {
             Verdict.EXPIRED: Exit.EXPIRED,
@@ -307,6 +313,7 @@ class Diagnosis:
             "expiry_known_from": self.expiry_known_from,
             "shadowed": [dict(item) for item in self.shadowed],
             "findings": [finding.as_json() for finding in self.findings],
+            "seen_at": format_timestamp(self.seen_at),
             "forecast": self.forecast.as_json(),
             "clock_offset_s": self.clock_offset_s,
             "environment": dict(self.environment),

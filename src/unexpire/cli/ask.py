@@ -1,0 +1,81 @@
+"""How a command asks the human at the terminal: an MFA code, a login in the browser. Never through stdin or stdout, which are data."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import click
+
+from ..errors import InteractionRequired
+
+__all__ = ["TerminalPrompt", "at_a_terminal"]
+
+_CODE = re.compile(r"\d{6}")
+
+
+def _terminal_name() -> str:
+    return "CON" if sys.platform == "win32" else "/dev/tty"
+
+
+def at_a_terminal() -> bool:
+    """Whether there is a terminal to ask on, whatever stdin and stdout are connected to."""
+    try:
+        descriptor = os.open(_terminal_name(), os.O_RDWR | getattr(os, "O_NOCTTY", 0))
+    except OSError:
+        return False
+    os.close(descriptor)
+    return True
+
+
+class TerminalPrompt:
+    """Asks on the terminal; where there is none, raises InteractionRequired."""
+
+    def mfa_code(self, serial: str) -> str:
+        """Six digits, asked for until they are six; Ctrl-C gives up."""
+        for _ in range(3):
+            answer = _ask(f"MFA code for {serial}: ").replace(" ", "")
+            if _CODE.fullmatch(answer):
+                return answer
+            click.echo("an MFA code is six digits", err=True)
+        raise InteractionRequired(
+            "no MFA code was given",
+            interaction="mfa",
+            finding="mfa-required",
+            hint="have the device at hand, and try again",
+        )
+
+    def open_login(self, url: str, user_code: str | None) -> None:
+        """Show where to approve the login, and open the browser where there is one."""
+        click.echo(f"Log in here: {url}", err=True)
+        if user_code:
+            click.echo(f"and confirm this code: {user_code}", err=True)
+        if has_browser():
+            import webbrowser
+
+            webbrowser.open(url)
+
+
+def _ask(question: str) -> str:
+    try:
+        with open(_terminal_name(), "r+", encoding="utf-8", buffering=1) as terminal:
+            terminal.write(question)
+            terminal.flush()
+            return terminal.readline().strip()
+    except OSError as error:
+        raise InteractionRequired(
+            "an MFA code is needed and there is no terminal to ask on",
+            interaction="mfa",
+            finding="mfa-required",
+            hint="run it once at a terminal: the session is kept, and later calls use it",
+        ) from error
+
+
+def has_browser() -> bool:
+    """Not over SSH, and on Linux only with a display: a text browser would take the terminal away."""
+    if os.environ.get("BROWSER"):
+        return True
+    if os.environ.get("SSH_CONNECTION"):
+        return False
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,103 @@
+"""``unexpire diagnose``: why did it fail, when does it end, will it last."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..findings import Diagnosis
+from .options import DURATION, role_request, source_options
+
+if TYPE_CHECKING:
+    from ..diagnosis.seen import SeenError
+    from ..settings.environment import Environment
+
+__all__ = ["diagnose"]
+
+_LARGEST_TEXT = 64 * 1024 * 1024
+
+
+@click.command()
+@source_options
+@click.option(
+    "--pid", type=click.IntRange(min=1), help="Look at a running process of yours instead of this shell (Linux)."
+)
+@click.option("--for", "lasting", type=DURATION, metavar="TIME", help="Will they last this long? 6h, 90m, 2d.")
+@click.option("--offline", is_flag=True, help="Ask neither AWS nor any other source.")
+@click.option("--json", "as_json", is_flag=True, help="The whole report, for programs (docs/cli.md).")
+@click.option("-v", "--verbose", is_flag=True, help="Show the evidence of every finding.")
+@click.argument("text", required=False, metavar="[TEXT-FILE|-|URL]")
+def diagnose(
+    profile: str | None,
+    role_arn: str | None,
+    session_name: str | None,
+    duration: timedelta | None,
+    external_id: str | None,
+    pid: int | None,
+    lasting: timedelta | None,
+    offline: bool,
+    as_json: bool,
+    verbose: bool,
+    text: str | None,
+) -> int:
+    """Say which credentials are in use, when they end and why a call failed.
+
+    With a log, an error or a presigned URL (a file, or - for standard input), say what that failure was.
+    """
+    from ..settings.environment import Environment
+
+    role = role_request(role_arn, session_name, duration, external_id)
+    environment = Environment.of_process(pid) if pid is not None else Environment.current()
+    from ..diagnosis.gather import gather
+    from ..diagnosis.judge import judge
+
+    seen = seen_in(_read(text)) if text is not None else None
+    until = environment.now() + lasting if lasting is not None else None
+    snapshot = gather(environment, profile=profile, role=role, online=not offline, seen=seen, until=until)
+    diagnosis = judge(snapshot)
+    show(diagnosis, as_json=as_json, verbose=verbose)
+    return int(diagnosis.exit)
+
+
+def show(diagnosis: Diagnosis, *, as_json: bool = False, verbose: bool = False) -> None:
+    """Print a diagnosis, for people or for programs."""
+    if as_json:
+        click.echo(json.dumps(diagnosis.as_json(), indent=2, ensure_ascii=False))
+        return
+    from .render import diagnosis_lines
+
+    for line in diagnosis_lines(diagnosis, verbose=verbose):
+        click.echo(line)
+
+
+def current_environment() -> Environment:
+    from ..settings.environment import Environment
+
+    return Environment.current()
+
+
+def _read(text: str) -> str:
+    """A file, standard input, or the argument itself where it is a URL."""
+    if text.startswith(("https://", "http://")):
+        return text
+    if text == "-":
+        return sys.stdin.buffer.read(_LARGEST_TEXT).decode("utf-8", "replace")
+    try:
+        with Path(text).open("rb") as file:
+            return file.read(_LARGEST_TEXT).decode("utf-8", "replace")
+    except OSError as error:
+        raise click.UsageError(f"{text}: {(error.strerror or 'cannot be read').lower()}") from error
+
+
+def seen_in(text: str) -> SeenError | None:
+    """The error that a text is about, in the words of the diagnosis; None where there is none of AWS's credentials."""
+    from ..diagnosis.seen import Presigned, SeenError
+    from ..reference.match import match_text
+
+    matches = match_text(text)
+    return None

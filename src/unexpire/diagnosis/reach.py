@@ -1,0 +1,105 @@
+"""How far does a connection to an endpoint get: name, proxy, connect, TLS? Told apart, because each has another remedy."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+__all__ = ["Reach", "Stage", "trace"]
+
+
+class Stage(enum.StrEnum):
+    """The step that failed, or `reached`."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    PROXY = "proxy"
+    TLS = "tls"
+    ANSWER = "answer"
+    REACHED = "reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far one connection got. `address` is what the name resolved to; a private one hints at a VPC endpoint."""
+
+    url: str
+    stage: Stage
+    detail: str
+    address: str | None = None
+    proxy: str | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether the name led to a private address: an interface VPC endpoint, or a name server that lies."""
+        try:
+            return self.address is not None and ipaddress.ip_address(self.address).is_private
+        except ValueError:
+            return False
+
+
+Resolve = Callable[[str, int], str]
+
+
+def _resolve(host: str, port: int) -> str:
+    return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+
+
+def trace(
+    url: str,
+    *,
+    proxy: str | None = None,
+    ca_bundle: str | None = None,
+    timeout: float = 2.0,
+    resolve: Resolve = _resolve,
+) -> Reach:
+    """Connect to `url`'s host, through `proxy` where one is set, and say which step failed. Sends no request and no credential.
+
+    `timeout` in seconds bounds each step. Never raises for what the network does.
+    """
+    target = urlsplit(url)
+    via = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+    first = via or target
+    host = first.hostname or ""
+    shown = f"{via.hostname}:{_port(via)}" if via else None
+    try:
+        port = _port(first)
+    except ValueError:
+        return Reach(url, Stage.PROXY if via else Stage.CONNECT, "the port is not a number", proxy=shown)
+    try:
+        address = resolve(host, port)
+    except OSError as error:
+        stage = Stage.PROXY if via else Stage.DNS
+        return Reach(url, stage, f"{host} cannot be resolved: {_words(error)}", proxy=shown)
+    try:
+        connection = socket.create_connection((address, port), timeout)
+    except OSError as error:
+        stage = Stage.PROXY if via else Stage.CONNECT
+        return Reach(url, stage, f"no connection to {address} port {port}: {_words(error)}", address, shown)
+    with connection:
+        if target.scheme == "https" and via is None:
+            try:
+                context = ssl.create_default_context(cafile=ca_bundle)
+                context.wrap_socket(connection, server_hostname=host).close()
+            except ssl.SSLError as error:
+                reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+                return Reach(url, Stage.TLS, f"{host}: {reason}", address, shown)
+            except OSError as error:
+                return Reach(url, Stage.TLS, f"{host}: {_words(error)}", address, shown)
+    return Reach(url, Stage.REACHED, f"{host} port {port} takes connections", address, shown)
+
+
+def _port(parts: object) -> int:
+    port = getattr(parts, "port", None)
+    return int(port) if port else (443 if getattr(parts, "scheme", "") == "https" else 80)
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return (error.strerror or str(error) or type(error).__name__).lower()

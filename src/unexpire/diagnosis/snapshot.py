@@ -1,0 +1,196 @@
+"""The facts of one diagnosis, as values. `gather` collects them; the checks only read them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ..credentials import Credentials
+from ..errors import Denied, InteractionRequired, RefreshFailed, UnexpireError
+from ..providers.candidate import Candidate, Prediction
+from ..settings.environment import Environment
+from .reach import Reach
+from .seen import SeenError
+
+__all__ = ["EXPIRED_CODES", "REJECTED_CODES", "Answer", "Hidden", "KnownEnd", "Likely", "Snapshot", "State", "Token"]
+
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+"""Codes by which AWS says that the session that signed is over."""
+REJECTED_CODES = frozenset(
+    {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "InvalidToken", "AuthFailure"}
+)
+"""Codes by which AWS says that it does not know the key or the token. It says so of long-dead sessions, too."""
+SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
+
+
+class State(enum.StrEnum):
+    """What is known of the credentials at hand."""
+
+    WORKS = "works"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    DENIED = "denied"
+    UNREACHABLE = "unreachable"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What AWS said to GetCallerIdentity: who, or an error in its own words."""
+
+    arn: str | None = None
+    account: str | None = None
+    user_id: str | None = None
+    error: UnexpireError | None = None
+    aws_code: str | None = None
+    message: str | None = None
+    clock_offset: timedelta | None = None
+    """AWS's clock minus this machine's, from the answer's Date header."""
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEnd:
+    """When a set of credentials ends, and who says so. `issued_at` where it is known as well."""
+
+    expiration: datetime
+    known_from: str
+    issued_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A cached SSO token, or a web identity token: when it ends and what could renew it. Never the token itself."""
+
+    where: str
+    exists: bool
+    problem: str | None = None
+    expires_at: datetime | None = None
+    refreshable: bool = False
+    registration_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A source behind the winner that would renew itself; `error` what it answered when it was asked, None when it delivered."""
+
+    candidate: Candidate
+    asked: bool
+    error: UnexpireError | None = None
+
+    @property
+    def healthy(self) -> bool:
+        return self.error is None and self.candidate.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """The profile that a static copy most likely came from; `certain` when a cache entry proves it."""
+
+    candidate: Candidate
+    why: str
+    certain: bool
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything a diagnosis looks at. Times are aware UTC; `now` is this machine's clock, `true_now` AWS's where it is known."""
+
+    environment: Environment
+    now: datetime
+    prediction: Prediction
+    online: bool
+    command: str = "CMD"
+    role_arn: str | None = None
+    credentials: Credentials | None = None
+    fetch_error: UnexpireError | None = None
+    answer: Answer | None = None
+    known_end: KnownEnd | None = None
+    hidden: Hidden | None = None
+    likely: Likely | None = None
+    token: Token | None = None
+    platform: str | None = None
+    reach: Reach | None = None
+    region: str | None = None
+    works_in_other_region: str | None = None
+    seen: SeenError | None = None
+    until: datetime | None = None
+    clock_offset: timedelta | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def winner(self) -> Candidate | None:
+        return self.prediction.winner
+
+    @property
+    def true_now(self) -> datetime:
+        """The time by AWS's clock, which is what ends a session."""
+        return self.now + self.clock_offset if self.clock_offset is not None else self.now
+
+    @property
+    def end(self) -> datetime | None:
+        """When the credentials at hand end, where anything says so."""
+        if self.credentials is not None and self.credentials.expiration is not None:
+            return self.credentials.expiration
+        return self.known_end.expiration if self.known_end is not None else None
+
+    @property
+    def issued_at(self) -> datetime | None:
+        if self.credentials is not None and self.credentials.issued_at is not None:
+            return self.credentials.issued_at
+        return self.known_end.issued_at if self.known_end is not None else None
+
+    @property
+    def past_end(self) -> bool:
+        """Whether the known end is over by AWS's clock."""
+        return self.end is not None and self.end <= self.true_now
+
+    @property
+    def state(self) -> State:
+        """Works, expired, rejected …: by what AWS answered, without an answer by the known end."""
+        if self.fetch_error is not None:
+            return _state_of(self.fetch_error)
+        if self.credentials is None:
+            return State.MISSING
+        if self.answer is None:
+            return State.EXPIRED if self.past_end else State.UNKNOWN if self.end is None else State.WORKS
+        if self.answer.error is None:
+            return State.WORKS
+        code = self.answer.aws_code or ""
+        if code in EXPIRED_CODES or (self.past_end and code in REJECTED_CODES):
+            return State.EXPIRED
+        return _state_of(self.answer.error)
+
+
+def _state_of(error: UnexpireError) -> State:
+    code = getattr(error, "aws_code", None) or ""
+    if code in EXPIRED_CODES or error.finding in _EXPIRED_FINDINGS:
+        return State.EXPIRED
+    if isinstance(error, Denied):
+        return State.DENIED
+    if isinstance(error, InteractionRequired):
+        return State.MISSING
+    if isinstance(error, RefreshFailed) and error.finding in _UNREACHABLE_FINDINGS:
+        return State.UNREACHABLE
+    if code in REJECTED_CODES or code in SIGNATURE_CODES:
+        return State.REJECTED
+    if isinstance(error, RefreshFailed) and error.retryable:
+        return State.UNREACHABLE
+    return State.REJECTED if code else State.MISSING
+
+
+_EXPIRED_FINDINGS = frozenset(
+    {
+        "expired-session",
+        "source-expired",
+        "sso-login-needed",
+        "sso-legacy-config",
+        "sso-registration-expired",
+        "web-identity-token-expired",
+        "metadata-stale",
+    }
+)
+_UNREACHABLE_FINDINGS = frozenset({"endpoint-unreachable", "metadata-unreachable", "throttled"})

@@ -1,0 +1,244 @@
+"""The one place where botocore is used to talk to AWS, and where its errors become ours.
+
+Everything a client needs is taken from the snapshot `Environment` and handed over explicitly: endpoint, Region, proxies, certificates. A
+client never looks at this process's variables or files, because what is looked at may be another process's.
+"""
+
+from __future__ import annotations
+
+import functools
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..credentials import Credentials
+from ..errors import UnexpireError
+from ..settings.environment import Environment
+from ..settings.profile import Profile
+from .translation import clock_offset, translate
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+__all__ = [
+    "Identity",
+    "caller_identity",
+    "client",
+    "endpoint_url",
+    "home_region",
+    "is_opt_in",
+    "region_of",
+    "translate",
+    "way_to",
+]
+
+# Regions that an account has to enable first, and whose STS refuses session tokens of the global endpoint: AWS account management guide,
+# "Enable or disable AWS Regions in your account", as of November 2026.
+_OPT_IN = frozenset(
+    ["af-south-1", "ap-east-1", "ap-east-2", "ap-south-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "me-south-1", "mx-central-1"]
+)
+
+
+def is_opt_in(region: str) -> bool:
+    """Whether accounts must enable this Region before its STS knows their credentials."""
+    return region in _OPT_IN
+
+
+def home_region(region: str) -> str | None:
+    """The Region of the same partition that is always enabled; None where `region` is that one or the partition has none."""
+    home = (
+        "cn-north-1" if region.startswith("cn-") else "us-gov-west-1" if region.startswith("us-gov-") else "us-east-1"
+    )
+    return None if home == region else home
+
+
+def region_of(environment: Environment, profile: Profile | None) -> str | None:
+    """AWS_REGION (most SDKs) or AWS_DEFAULT_REGION (botocore, and it alone), else the profile's `region`."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        value = environment.variables.get(name)
+        if value:
+            return value
+    found = profile.get("region") if profile is not None else None
+    return found.value if found is not None else None
+
+
+def endpoint_url(environment: Environment, profile: Profile | None, service: str) -> str | None:
+    """The configured endpoint of a service, in botocore's order (botocore/configprovider.py, `ConfiguredEndpointProvider`)."""
+    ignore = environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or (
+        profile.get("ignore_configured_endpoint_urls") if profile is not None else None
+    )
+    if ignore is not None and ignore.value.lower() == "true":
+        return None
+    name = service.replace("-", "_").upper()
+    for variable in (f"AWS_ENDPOINT_URL_{name}", "AWS_ENDPOINT_URL"):
+        value = environment.variables.get(variable)
+        if value:
+            return value
+    if profile is None:
+        return None
+    chosen = profile.get("services")
+    section = environment.settings().services.get(chosen.value) if chosen is not None else None
+    block = section.nested(name.lower()) if section is not None else None
+    own = (block or {}).get("endpoint_url") or profile.get("endpoint_url")
+    return own.value if own is not None else None
+
+
+def way_to(environment: Environment, profile: Profile | None, url: str) -> tuple[str | None, str | None]:
+    """(the proxy that leads to `url`, the CA bundle), as the environment sets them; None where there is none."""
+    bundle = environment.variables.get("AWS_CA_BUNDLE") or None
+    if bundle is None and profile is not None and (found := profile.get("ca_bundle")) is not None:
+        bundle = found.value
+    bundle = bundle or environment.variables.get("REQUESTS_CA_BUNDLE") or None
+    return _proxies(environment, url).get(urlsplit(url).scheme), str(environment.expand(bundle)) if bundle else None
+
+
+def _proxies(environment: Environment, url: str) -> dict[str, str]:
+    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY as urllib reads them, lower case first; HTTP_PROXY is ignored inside a CGI."""
+    variables = environment.variables
+    found = {
+        scheme: value
+        for scheme in ("http", "https")
+        if (value := variables.get(f"{scheme}_proxy") or variables.get(f"{scheme.upper()}_PROXY"))
+    }
+    if "REQUEST_METHOD" in variables and "http_proxy" not in variables:
+        found.pop("http", None)
+    no_proxy = variables.get("no_proxy") or variables.get("NO_PROXY")
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    if no_proxy and urllib.request.proxy_bypass_environment(host, {"no": no_proxy}):  # type: ignore[attr-defined]
+        return {}
+    return found
+
+
+@functools.cache
+def _loader() -> Any:
+    from botocore.loaders import Loader
+
+    return Loader()
+
+
+def bare_session(overrides: Mapping[str, Any] | None = None) -> Session:
+    """A botocore session that reads no variable and no file of this process, but for `overrides` (name -> value)."""
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES as VARIABLES
+    from botocore.session import Session
+
+    plain = {name: (None, None, entry[2], entry[3]) for name, entry in VARIABLES.items()}
+    plain["config_file"] = plain["credentials_file"] = (None, None, "", None)
+    for name, value in (overrides or {}).items():
+        plain[name] = (None, None, value, None)
+    session = Session(session_vars=plain)
+    session.register_component("data_loader", _loader())
+    return session
+
+
+def client(
+    service: str,
+    environment: Environment,
+    *,
+    profile: Profile | None = None,
+    credentials: Credentials | None = None,
+    region: str | None = None,
+    timeout_s: float = 10.0,
+    attempts: int = 1,
+) -> Any:
+    """A botocore client for `service` as `environment` and `profile` would have it; without credentials it signs nothing.
+
+    `attempts` counts the first one: whoever renews decides about the next attempt himself, so the default is one.
+    """
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    chosen = region or region_of(environment, profile) or "us-east-1"
+    override = endpoint_url(environment, profile, service)
+    proxies = _proxies(environment, override or f"https://{service}.{chosen}.amazonaws.com")
+    _, bundle = way_to(environment, profile, override or "https://")
+    config = Config(
+        region_name=chosen,
+        connect_timeout=min(5.0, timeout_s),
+        read_timeout=timeout_s,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        proxies=proxies,
+        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg,unused-ignore]
+        signature_version=UNSIGNED if credentials is None else None,  # type: ignore[arg-type,unused-ignore]
+        use_fips_endpoint=_flag(environment, profile, "use_fips_endpoint") or None,
+        use_dualstack_endpoint=_flag(environment, profile, "use_dualstack_endpoint") or None,
+    )
+    legacy = environment.variables.get("AWS_STS_REGIONAL_ENDPOINTS") or (
+        found.value if profile is not None and (found := profile.get("sts_regional_endpoints")) is not None else None
+    )
+    session = bare_session({"sts_regional_endpoints": legacy} if legacy in ("legacy", "regional") else None)
+    keys: dict[str, Any] = {}
+    if credentials is not None:
+        keys = {
+            "aws_access_key_id": credentials.access_key_id,
+            "aws_secret_access_key": credentials.secret_access_key,
+            "aws_session_token": credentials.session_token,
+        }
+    return session.create_client(
+        service,  # type: ignore[call-overload,unused-ignore]
+        endpoint_url=override,
+        config=config,
+        verify=bundle if bundle is not None else True,
+        **keys,
+    )
+
+
+def _flag(environment: Environment, profile: Profile | None, name: str) -> bool:
+    value = environment.variables.get(f"AWS_{name.upper()}")
+    if value is None and profile is not None and (found := profile.get(name)) is not None:
+        value = found.value
+    return (value or "").lower() == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The answer to GetCallerIdentity: who, or an error in AWS's own words; and by how much AWS's clock is ahead of ours."""
+
+    arn: str | None = None
+    account: str | None = None
+    user_id: str | None = None
+    error: UnexpireError | None = None
+    aws_code: str | None = None
+    message: str | None = None
+    clock_offset: timedelta | None = None
+    endpoint: str | None = None
+
+
+def caller_identity(
+    environment: Environment, credentials: Credentials, *, profile: Profile | None = None, region: str | None = None
+) -> Identity:
+    """Ask STS who these credentials are. Never raises for what AWS or the network answer."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    endpoint = None
+    try:
+        sts = client("sts", environment, profile=profile, credentials=credentials, region=region)
+        endpoint = sts.meta.endpoint_url
+        answer = sts.get_caller_identity()
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        problem = translate(error, doing="GetCallerIdentity", now=environment.now(), expired="expired-session")
+        response: Mapping[str, Any] = getattr(error, "response", {}) or {}
+        said = response.get("Error", {})
+        return Identity(
+            error=problem,
+            aws_code=said.get("Code"),
+            message=said.get("Message"),
+            clock_offset=clock_offset(response, environment.now()),
+            endpoint=endpoint,
+        )
+    return Identity(
+        arn=answer["Arn"],
+        account=answer["Account"],
+        user_id=answer["UserId"],
+        clock_offset=clock_offset(answer, environment.now()),
+        endpoint=endpoint,
+    )
+
+
+def moment(value: Any) -> datetime:
+    """An aware UTC datetime out of what botocore parsed: a datetime, or milliseconds since 1970 (the SSO portal)."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(microsecond=0)
+    return datetime.fromtimestamp(int(value) // 1000, UTC)
