@@ -29,6 +29,19 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "explain",
         "Explain an AWS credential error, offline, from any tool's wording.",
     ),
+    "setup": ("unexpire.cli.setup", "setup", "Make every SDK and tool get a profile's credentials from unexpire."),
+    "credential-process": (
+        "unexpire.cli.credential_process",
+        "credential_process",
+        "What setup writes into the AWS configuration: prints credentials for SDKs.",
+    ),
+    "sync": (
+        "unexpire.cli.sync",
+        "sync",
+        "Keep a session in the credentials file, for programs that read nothing else.",
+    ),
+    "prompt": ("unexpire.cli.prompt", "prompt", "What is left of a session, for a shell's prompt."),
+    "forget": ("unexpire.cli.forget", "forget", "Remove sessions from unexpire's cache."),
     "lab": ("unexpire.cli.lab", "lab", "Run an AWS on this machine whose credentials really expire."),
 }
 

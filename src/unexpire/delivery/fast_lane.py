@@ -42,6 +42,10 @@ def credential_process(arguments: list[str]) -> int | None:
     code = _from_cache(folder, lane, key, arguments)
     if code is not None:
         return code if code >= 0 else None
+    if os.environ.get(
+        "UNEXPIRE_PROCESS_CHAIN"
+    ):  # below another process of ours, which may be the one that would be waited for
+        return None
     return _wait_or_lead(folder, lane, key, arguments)
 
 
@@ -137,22 +141,37 @@ def _give_up(lock: int) -> int:
 
 def prompt(arguments: list[str]) -> int | None:
     """``prod 42m``, or nothing where there is no session; None where the full command has to find out which one it would be."""
-    if arguments and (len(arguments) != 2 or arguments[0] != "--profile"):
+    chosen = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    if len(arguments) != 2 * len(chosen) or any(word not in ("--profile", "--color") for word in chosen):
+        return None
+    colour = chosen.pop("--color", "")
+    if colour not in _COLOURS:
         return None
     folder = files.folder(os.environ)
     if folder is None:
         return 0
-    key = files.key_of(arguments, os.environ)
+    key = files.key_of([word for pair in chosen.items() for word in pair], os.environ)
     lane = f"{folder}/{files.LANES}/{files.name_of(key)}"
     name = files.read_lane(lane, key)
     if name is None:
         return None
     session = files.read_session(f"{folder}/{files.SESSIONS}/{name}")
     label = files.lane_label(lane)
-    left = int(session[1] - time.time()) if session else 0
-    if label is None or left <= 0:
+    now = time.time()
+    if label is None or session is None or now >= session[1]:
         return 0
-    return _say(1, f"{label[1]} {life(left)}\n")
+    before, after = _COLOURS[colour]
+    shade = "32" if now < session[0] else "33"
+    return _say(1, f"{before.format(shade)}{label[1]} {life(int(session[1] - now))}{after}\n")
+
+
+# Green, and yellow once a renewal is due. The marks tell readline and zsh's line editor which characters have no width.
+_COLOURS = {
+    "": ("", ""),
+    "ansi": ("\033[{}m", "\033[0m"),
+    "bash": ("\001\033[{}m\002", "\001\033[0m\002"),
+    "zsh": ("%{{\033[{}m%}}", "%{\033[0m%}"),
+}
 
 
 def life(seconds: int) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -28,6 +29,7 @@ __all__ = ["Entry", "KeyringSessions", "MemorySessions", "SessionCache"]
 
 _PRUNE_EVERY_S = 3600
 _LOCK_TIMEOUT_S = 120.0
+_SHORTEST_BACKOFF_S = 3.0
 _KEYRING_FORM = "unexpire-keyring 1\n"
 _KEYRING_SERVICE = "unexpire"
 
@@ -111,12 +113,13 @@ class SessionCache:
         """The session with this key: how the end of a copied session is found."""
         return next((entry for entry in self.entries() if entry.credentials.access_key_id == access_key_id), None)
 
-    def publish(self, key: str, identity: str, label: str, states: Iterable[tuple[str, str]]) -> None:
+    def publish(self, key: str, identity: str | None, label: str, states: Iterable[tuple[str, str]]) -> None:
         """Give the command line `key` the session of `identity` for as long as these files stay as they were. Raises StoreError.
 
-        `states` are (path, `session_files.state_of`) from before the files were read, so that a change in between is noticed.
+        `identity` None: nothing is kept for it. `states` are (path, `session_files.state_of`) from before the files were read, so
+        that a change in between is noticed.
         """
-        name = _name(identity) if self.on_disk else session_files.NOT_ON_DISK
+        name = _name(identity) if self.on_disk and identity is not None else session_files.NOT_ON_DISK
         lane = self.lanes / session_files.name_of(key)
         atomic.replace(lane, session_files.lane_text(key, name, label, states), mode=0o600)
         atomic.remove(lane.with_name(lane.name + ".failed"))
@@ -127,6 +130,20 @@ class SessionCache:
         """Tell those who wait for `key` how the fetch ended. `message` is what goes to stderr. Raises StoreError."""
         lane = self.lanes / f"{session_files.name_of(key)}.failed"
         atomic.replace(lane, session_files.failure_text(key, code, not_before, message, states), mode=0o600)
+
+    def failure_backoff(self, key: str) -> float:
+        """Seconds to wait after one more failure of `key`: 3, doubled each time in a row up to 60, with jitter."""
+        path = self.lanes / f"{session_files.name_of(key)}.failed"
+        last = session_files.read_failure(str(path), key)
+        waited = 0.0
+        with contextlib.suppress(OSError):
+            waited = last[1] - path.stat().st_mtime if last is not None else 0.0
+        longest = float(session_files.LONGEST_BACKOFF_S)
+        return min(max(2 * waited, _SHORTEST_BACKOFF_S), longest) * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+
+    def keeps(self, credentials: Credentials) -> bool:
+        """Whether `save` keeps such a set: temporary sessions with an end, and no long-term keys ever."""
+        return _is_keepable(credentials)
 
     def postpone(self, identity: str, until: datetime) -> None:
         """No renewal of this session is started ahead of need before `until`."""

@@ -1,0 +1,158 @@
+"""A credential process that has nothing ready: it fetches once for all that wait, and leaves the answer for the fast lane."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ..credentials import Credentials
+from ..errors import ConfigurationError, InteractionRequired, RefreshFailed, StoreError, UnexpireError
+from ..freshness import DEFAULT_POLICY, Freshness, remaining
+from ..providers.base import Prompt, Provider
+from ..providers.chain import predict
+from ..settings.environment import Environment
+from ..stores import session_files
+from ..stores.process_document import CHAIN_VARIABLE, document
+from ..stores.session_cache import SessionCache
+from . import fast_lane
+from .sessions import login_file, session_store, states_of, watched
+
+if TYPE_CHECKING:
+    from ..providers.resolve import RoleRequest
+    from ..refresher import Refresher
+
+__all__ = ["CredentialProcess", "label_of", "process_environment"]
+
+
+def label_of(environment: Environment, profile: str | None, role: RoleRequest | None) -> str:
+    """What a person calls it: the profile, or the role's name."""
+    if role is not None:
+        return role.role_arn.rsplit("/", 1)[-1]
+    return profile or environment.profile_name.value
+
+
+def process_environment(environment: Environment, profile: str | None) -> Environment:
+    """`environment` with the mark that this profile is being answered for. Raises ConfigurationError where it already was.
+
+    Every process below inherits the mark, through whatever stands between, and so notices that it would wait for itself. The mark
+    has an @ before the profile; the provider that runs a profile's process puts the bare name beside it.
+    """
+    name = profile or environment.profile_name.value
+    above = [each for each in environment.variables.get(CHAIN_VARIABLE, "").split(",") if each]
+    mark = f"@{name}"
+    if name in above or mark in above:
+        path = [*dict.fromkeys(each.removeprefix("@") for each in above), name]
+        raise ConfigurationError(
+            f"the credential process of profile {name} calls itself: {' → '.join(path)}",
+            hint="let the process read another profile than the one it serves: unexpire setup PROFILE --as NAME",
+            finding="process-cycle",
+        )
+    variables = {**environment.variables, CHAIN_VARIABLE: ",".join([*above, mark])}
+    return Environment.of(variables, cwd=environment.cwd, clock=environment.clock)
+
+
+class CredentialProcess:
+    """One command line of `unexpire credential-process`: `arguments` are what follows the command's name, as the lane saw them."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        arguments: Sequence[str],
+        *,
+        profile: str | None = None,
+        role: RoleRequest | None = None,
+        prompt: Prompt | None = None,
+    ) -> None:
+        self.environment = environment
+        self.arguments = list(arguments)
+        self.profile, self.role, self.prompt = profile, role, prompt
+        # Before anything is read: a file that changes from here on is one that the answer does not know.
+        self._states = watched(environment)
+
+    def answer(self) -> str:
+        """The document, from the store or from the source; what is kept is left for the fast lane. Raises UnexpireError."""
+        store = session_store(self.environment)
+        provider = self._provider()
+        self._mind_the_login(store, provider)
+        held = store.load(provider.identity)
+        now = self.environment.now()
+        judged = Freshness.EXPIRED if held is None else DEFAULT_POLICY.freshness(held, now)
+        if held is None or judged is Freshness.EXPIRED:
+            held = self._refresher(provider, store).current()
+        elif judged is Freshness.STALE and store.on_disk:
+            self._renew_apart(store, provider)
+        self._publish(store, provider, held)
+        return document(held, now=self.environment.now())
+
+    def leave_failure(self, error: UnexpireError, code: int, *, back_off: bool = False) -> None:
+        """Tell those who wait for this process that it failed; after an outage, also when to try again: once a backoff for all."""
+        hint = f"  try: {error.hint}\n" if error.hint else ""
+        now = self.environment.now().timestamp()
+        outage = back_off or (isinstance(error, RefreshFailed) and error.retryable)
+        with contextlib.suppress(UnexpireError):  # nobody can be told then; the error itself is what counts
+            store = session_store(self.environment)
+            not_before = now + (store.failure_backoff(self._key) if outage else 0)
+            message = f"unexpire: {error}\n{hint}"
+            store.publish_failure(
+                self._key, code=code, not_before=int(not_before), message=message, states=self._states
+            )
+
+    def renew(self) -> bool:
+        """Renew what is kept, ahead of need, unless somebody else just has; True if it is fresh now. Asks nobody."""
+        store = session_store(self.environment)
+        provider = self._provider()
+        held = store.load(provider.identity)
+        now = self.environment.now()
+        if held is not None and DEFAULT_POLICY.freshness(held, now) is Freshness.FRESH:
+            return True
+        try:
+            self._refresher(provider, store).renew(held)
+        except UnexpireError as error:
+            if held is not None:
+                # No person is there to be asked: whoever comes first when it has ended will ask.
+                end = DEFAULT_POLICY.advertised_end(held)
+                left = remaining(end, now) or timedelta(0)
+                waits = isinstance(error, InteractionRequired)
+                until = now + (left if waits else min(timedelta(seconds=session_files.LONGEST_BACKOFF_S), left / 4))
+                store.postpone(provider.identity, until)
+            return False
+        return True
+
+    def _provider(self) -> Provider:
+        from ..providers.resolve import provider_for
+
+        return provider_for(self.environment, profile=self.profile, role=self.role, prompt=self.prompt)
+
+    def _refresher(self, provider: Provider, store: SessionCache) -> Refresher:
+        from ..refresher import Refresher
+
+        return Refresher(provider, clock=self.environment.clock, store=store)
+
+    def _mind_the_login(self, store: SessionCache, provider: Provider) -> None:
+        """A session that came of a login by browser goes with the login."""
+        if provider.method not in ("sso", "login"):
+            return
+        file = login_file(predict(self.environment, self.profile).winner, self.environment)
+        if file is not None:
+            self._states += states_of([file])
+            if not file.exists():
+                store.forget(provider.identity)
+
+    def _renew_apart(self, store: SessionCache, provider: Provider) -> None:
+        attempt = str(store.sessions / f"{store.name_of(provider.identity)}.attempt")
+        if session_files.claim_renewal(attempt, self.environment.now().timestamp()):
+            fast_lane.start_renewal(list(self.arguments))
+
+    def _publish(self, store: SessionCache, provider: Provider, credentials: Credentials) -> None:
+        """Leave the way to the session for the lane; of what is not kept, the word that there is nothing to wait for."""
+        label = label_of(self.environment, self.profile, self.role)
+        identity = provider.identity if store.keeps(credentials) else None
+        with contextlib.suppress(StoreError):  # a read-only home or a full disk: the answer itself is as good as ever
+            store.publish(self._key, identity, label, self._states)
+
+    @property
+    def _key(self) -> str:
+        return session_files.key_of(self.arguments, os.environ)

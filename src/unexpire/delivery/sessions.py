@@ -1,0 +1,94 @@
+"""Where the user wants sessions kept, and which files a session was read from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..credentials import Credentials
+from ..errors import RefreshFailed
+from ..freshness import DEFAULT_POLICY, Freshness, RefreshPolicy
+from ..providers.base import Prompt
+from ..providers.candidate import Candidate
+from ..settings.environment import Environment
+from ..settings.preferences import preferences, preferences_path
+from ..stores import session_files
+from ..stores.session_cache import KeyringSessions, MemorySessions, SessionCache
+
+if TYPE_CHECKING:
+    from ..providers.resolve import RoleRequest
+
+__all__ = ["login_file", "newest_session", "session_store", "states_of", "watched"]
+
+States = list[tuple[str, str]]
+"""(path, `session_files.state_of`) of the files that an answer depends on."""
+
+
+def session_store(environment: Environment, *, policy: RefreshPolicy = DEFAULT_POLICY) -> SessionCache:
+    """The store that the user's setting ``cache`` asks for; in memory where there is no home. Raises ConfigurationError.
+
+    One for all commands and the agent, so that they share their sessions and meet at the same locks.
+    """
+    home = str(environment.home) if environment.home is not None else ""
+    folder = session_files.folder(environment.variables, home)
+    if folder is None:
+        return MemorySessions(Path(), policy=policy, clock=environment.clock)
+    kinds = {"file": SessionCache, "keyring": KeyringSessions, "memory": MemorySessions}
+    return kinds[preferences(environment).cache](Path(folder), policy=policy, clock=environment.clock)
+
+
+def watched(environment: Environment) -> States:
+    """The state of every settings file, to be taken before the first of them is read: what changes later is then noticed."""
+    mine = preferences_path(environment)
+    return states_of([environment.config_path, environment.credentials_path, *([mine] if mine else [])])
+
+
+def states_of(paths: Iterable[Path]) -> States:
+    """The state of each file."""
+    return [(str(path), session_files.state_of(str(path))) for path in paths]
+
+
+def login_file(candidate: Candidate | None, environment: Environment) -> Path | None:
+    """The file that a login by browser left, for a source that lives by one; `aws sso logout` removes it.
+
+    The names are botocore's (`botocore.utils.SSOTokenLoader`, `botocore.credentials.LoginProvider`).
+    """
+    if candidate is None or environment.home is None:
+        return None
+    if candidate.method == "sso":
+        started_by = candidate.value("sso_session") or candidate.value("sso_start_url") or ""
+        name = hashlib.sha1(started_by.encode(), usedforsecurity=False).hexdigest()
+        return environment.home / ".aws" / "sso" / "cache" / f"{name}.json"
+    if candidate.method == "login":
+        name = hashlib.sha256((candidate.value("login_session") or "").encode()).hexdigest()
+        folder = environment.variables.get("AWS_LOGIN_CACHE_DIRECTORY")
+        return (
+            environment.expand(folder) if folder else environment.home / ".aws" / "login" / "cache"
+        ) / f"{name}.json"
+    return None
+
+
+def newest_session(
+    environment: Environment, *, profile: str | None, role: RoleRequest | None, prompt: Prompt | None
+) -> Credentials:
+    """A set to copy: one that has most of its life ahead, as a copy is not renewed. Raises UnexpireError.
+
+    A session that is due for a renewal is renewed first; where that fails for a cause that may pass, the old one has to do.
+    """
+    from ..providers.resolve import provider_for
+    from ..refresher import Refresher
+
+    store = session_store(environment)
+    provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
+    refresher = Refresher(provider, clock=environment.clock, store=store)
+    held = store.load(provider.identity)
+    if held is None or DEFAULT_POLICY.freshness(held, environment.now()) is not Freshness.STALE:
+        return refresher.current()
+    try:
+        return refresher.renew(held)
+    except RefreshFailed as error:
+        if not error.retryable:
+            raise
+        return held

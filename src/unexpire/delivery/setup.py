@@ -1,0 +1,212 @@
+"""The lines in the AWS files that make every SDK and tool ask `unexpire credential-process`, and how they are taken out again.
+
+What is added stands between two marker lines, the first of which says all that is needed to undo it; every other byte stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..settings.environment import Environment
+from ..stores import atomic, credentials_file
+
+__all__ = ["Change", "apply", "command_line", "planned", "undone"]
+
+_BEGIN = "# >>> unexpire setup "
+_END = "# <<< unexpire setup"
+_BLOCK = re.compile(rf"{re.escape(_BEGIN)}(\{{[^\r\n]*\}})\r?\n(?s:.*?){re.escape(_END)}[^\r\n]*(?:\r?\n|\Z)")
+_HEADER = re.compile(r"^(?P<before>[^\S\r\n]*\[)(?P<name>[^\]\r\n]+)(?P<after>\].*)$", re.MULTILINE)
+
+# What makes a profile a source of credentials, and so stays with the source; Region, output and the rest are for its user as well.
+_OF_THE_SOURCE = frozenset({
+    "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token", "aws_account_id",
+    "credential_process", "credential_source", "duration_seconds", "external_id", "login_session", "mfa_serial", "role_arn",
+    "role_session_name", "source_profile", "sso_account_id", "sso_auto_populated", "sso_region", "sso_registration_scopes",
+    "sso_role_name", "sso_session", "sso_start_url", "web_identity_token_file",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file's content before and after. `before` None: there is no such file; `after` None: there shall be none."""
+
+    path: Path
+    before: str | None
+    after: str | None
+
+
+def command_line(profile: str) -> str:
+    """The value of credential_process: absolute, without variables or ``~``, and as short of quotes as the paths allow.
+
+    minio-go splits it at blanks and knows no quotes; the others split as a shell does, or are one.
+    """
+    script = Path(sys.executable).with_name("unexpire")
+    words = [str(script)] if os.access(script, os.X_OK) else [sys.executable, "-m", "unexpire"]
+    words += ["credential-process", "--profile", profile]
+    return (
+        " ".join(f'"{word}"' if " " in word else word for word in words)
+        if sys.platform == "win32"
+        else shlex.join(words)
+    )
+
+
+def planned(environment: Environment, profile: str, name: str | None) -> list[Change]:
+    """What gives `profile`'s credentials to whoever uses `name`. Raises ConfigurationError where that cannot work.
+
+    `name` None: to whoever uses `profile` itself. Its settings then move to ``PROFILE-source``, as a role or keys that stood beside the
+    process would win over it.
+    """
+    found = environment.settings().profile(profile)
+    mine = found.get("credential_process")
+    if mine is not None and "credential-process" in mine.value and "unexpire" in mine.value:
+        raise ConfigurationError(f"profile {profile} is set up already", where=str(mine.origin), hint="use it as it is")
+    source = profile if name is not None else f"{profile}-source"
+    new = name or profile
+    taken = new if name is not None else source
+    if taken in environment.settings().profiles:
+        other = environment.settings().profiles[taken]
+        raise ConfigurationError(
+            f"profile {taken} exists", where=str(other.where), hint="choose another name with --as"
+        )
+    values = {}
+    for key in sorted(found.keys() - _OF_THE_SOURCE):
+        value = found.get(key)
+        if value is not None and value.value and "\n" not in value.value:
+            values[key] = value.value
+    moved, contents = [], {}
+    for path in (environment.config_path, environment.credentials_path):
+        contents[path] = _text(path)
+        if name is None:
+            renamed, old, now = _renamed(contents[path] or "", profile, source, environment.config_path == path)
+            if old is not None:
+                moved.append(
+                    {"file": "config" if path == environment.config_path else "credentials", "was": old, "is": now}
+                )
+                contents[path] = renamed
+    about = {"profile": profile, "as": new, "moved": moved}
+    block = _lines(about, new, {**values, "credential_process": command_line(source)})
+    config = environment.config_path
+    before = _text(config)
+    contents[config] = _appended(contents[config], block, about)
+    changes = [Change(config, before, contents[config])]
+    other_path = environment.credentials_path
+    if contents[other_path] != _text(other_path):
+        changes.append(Change(other_path, _text(other_path), contents[other_path]))
+    return changes
+
+
+def undone(environment: Environment, profile: str) -> list[Change]:
+    """What takes out again everything that was set up for `profile` or under that name. Raises ConfigurationError where nothing was."""
+    config, credentials = environment.config_path, environment.credentials_path
+    before = {path: _text(path) for path in (config, credentials)}
+    after = dict(before)
+    new_file = False
+    for block in reversed(list(_BLOCK.finditer(before[config] or ""))):
+        about = _about(block[1])
+        if profile not in (about.get("profile"), about.get("as")):
+            continue
+        text = after[config] or ""
+        start = _before_glue(text, block.start(), int(about.get("glue", 0)))
+        after[config] = text[:start] + text[block.end() :]
+        new_file = new_file or bool(about.get("new"))
+        for move in about.get("moved", []):
+            path = config if move["file"] == "config" else credentials
+            after[path] = _back(after[path] or "", move["is"], move["was"])
+    if after == before:
+        raise ConfigurationError(
+            f"nothing was set up for profile {profile}",
+            where=str(environment.origin_of(config)),
+            hint="unexpire setup PROFILE",
+        )
+    if new_file and not after[config]:
+        after[config] = None
+    return [Change(path, before[path], after[path]) for path in before if before[path] != after[path]]
+
+
+def apply(changes: list[Change]) -> None:
+    """Do it, a file at a time, each in one step and with one backup. Raises StoreError where a file has changed since it was read."""
+    for change in changes:
+        with atomic.lock(change.path):
+            if _text(change.path) != change.before:
+                raise ConfigurationError(f"{change.path} has just been changed by somebody else", hint="try again")
+            if change.after is None:
+                atomic.remove(change.path)
+            else:
+                atomic.replace(change.path, change.after.encode("utf-8", "surrogateescape"), backup=True)
+
+
+def _text(path: Path) -> str | None:
+    return credentials_file.read(path).decode("utf-8", "surrogateescape") if path.exists() else None
+
+
+def _about(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _section_name(name: str) -> str:
+    if name == "default":
+        return "default"
+    return f"profile {name}" if re.fullmatch(r"[^\s'\"\\]+", name) else f'profile "{name}"'
+
+
+def _lines(about: Mapping[str, object], name: str, values: Mapping[str, str]) -> list[str]:
+    return [f"[{_section_name(name)}]", *(f"{key} = {value}" for key, value in values.items()), _END]
+
+
+def _appended(content: str | None, lines: list[str], about: Mapping[str, object]) -> str:
+    text = content or ""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    glue = 0 if not text else 1 if text.endswith("\n") else 2
+    first = _BEGIN + json.dumps({**about, "glue": glue, "new": content is None})
+    return text + newline * glue + "".join(line + newline for line in (first, *lines))
+
+
+def _before_glue(text: str, start: int, glue: int) -> int:
+    """Where the line ends begin that were put before the block."""
+    for _ in range(glue):
+        if text[:start].endswith("\r\n"):
+            start -= 2
+        elif text[:start].endswith("\n"):
+            start -= 1
+    return start
+
+
+def _renamed(text: str, profile: str, source: str, is_config: bool) -> tuple[str, str | None, str]:
+    """`text` with the profile's header renamed; the old name within the brackets (None: no such header), and the new one."""
+    new = _section_name(source) if is_config else source
+    for header in _HEADER.finditer(text):
+        if _profile_of(header["name"], is_config) == profile:
+            return text[: header.start("name")] + new + text[header.end("name") :], header["name"], new
+    return text, None, new
+
+
+def _back(text: str, now: str, was: str) -> str:
+    for header in _HEADER.finditer(text):
+        if header["name"] == now:
+            return text[: header.start("name")] + was + text[header.end("name") :]
+    return text
+
+
+def _profile_of(header: str, is_config: bool) -> str | None:
+    if not is_config:
+        return header
+    try:
+        words = shlex.split(header)
+    except ValueError:
+        return None
+    if words == ["default"]:
+        return "default"
+    return words[1] if len(words) == 2 and words[0] == "profile" else None
