@@ -66,15 +66,21 @@ class Server:
         try:
             self._loop.run_forever()
         finally:
-            listening.close()
-            for connection in list(self._open):
-                connection.abort()
-            left = asyncio.all_tasks(self._loop)
-            for task in left:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-            self._loop.run_until_complete(asyncio.sleep(0))  # lets the transports close
+            self._loop.run_until_complete(self._end(listening))
             self._loop.close()
+
+    async def _end(self, listening: asyncio.Server) -> None:
+        """Leave no socket open: connections that are only just being accepted get a moment to become ours to close."""
+        listening.close()
+        for _ in range(8):
+            await asyncio.sleep(0)
+        left = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
+        for connection in list(self._open):
+            connection.abort()
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
