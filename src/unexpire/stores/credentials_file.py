@@ -1,7 +1,7 @@
 """Edits one section of an AWS file (`~/.aws/credentials`, `~/.aws/config`) and keeps every other byte.
 
-Which line belongs to what is decided as Python's `configparser` decides it, because botocore and the AWS CLI read these files with it:
-an indented line continues the value above it, `=` and `:` both delimit, names of keys ignore case, comments start a line.
+Which line belongs to what is decided as Python's `configparser` decides it, because botocore and the AWS CLI read these files
+with it: an indented line continues the value above it, `=` and `:` both delimit, names of keys ignore case, comments start a line.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def read(path: Path) -> bytes:
 
 
 def values_of(content: bytes, section: str) -> dict[str, str]:
-    """The keys of `[section]`, names in lower case, first line of each value; of duplicates the last, as the SDKs that allow them do."""
+    """The keys of `[section]`, names in lower case, first line of each value; the last of duplicates, as in most SDKs."""
     found: dict[str, str] = {}
     for line in _lines(content):
         if line.section == section and line.key is not None and not line.continues:
@@ -105,9 +105,9 @@ def values_of(content: bytes, section: str) -> dict[str, str]:
 def edited(content: bytes, section: str, values: Mapping[str, str], *, remove: Collection[str] = ()) -> bytes:
     """`content` with the keys of `[section]` set and removed, every other byte as it was.
 
-    A key that stands there keeps its place, spelling, indentation and delimiter; duplicates of it go, since botocore refuses them. New keys come
-    behind the section's last; a section that is missing is made at the end. Keys are given in lower case. Raises ValueError for a
-    name or value that cannot stand on one line.
+    A key that stands there keeps its place, spelling, indentation and delimiter; duplicates of it go, since botocore refuses them.
+    New keys come behind the section's last; a section that is missing is made at the end. Keys are given in lower case. Raises
+    ValueError for a name or value that cannot stand on one line.
     """
     _check(section, values)
     lines = _lines(content)
@@ -250,7 +250,7 @@ def _end_last_line(lines: list[_Line], newline: str) -> None:
 
 
 def _indent_below(lines: list[_Line], header: int) -> str:
-    """The indentation for the first key of a section that has none: no less than that of the header that follows, which would else continue it."""
+    """The indentation for a section's first key: that of the header that follows, which would else continue its value."""
     below = (line for line in lines[header + 1 :] if line.text.strip() and line.text.lstrip()[0] not in "#;")
     follower = next(below, None)
     return follower.indent if follower is not None else ""
