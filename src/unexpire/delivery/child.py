@@ -19,7 +19,15 @@ from typing import NoReturn
 
 from ..errors import UnexpireError
 
-__all__ = ["CommandNotRun", "become", "find_command", "own_variables", "run_and_wait", "start_detached"]
+__all__ = [
+    "CommandNotRun",
+    "become",
+    "fill_standard_descriptors",
+    "find_command",
+    "own_variables",
+    "run_and_wait",
+    "start_detached",
+]
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a command that could not be started, as a shell has them (POSIX, "Exit Status for Commands")."""
@@ -135,6 +143,15 @@ def start_detached(arguments: Sequence[str], spec: bytes, keep: Sequence[int]) -
         os.close(null)
         if writer >= 0:
             os.close(writer)
+
+
+def fill_standard_descriptors() -> list[int]:
+    """Open what of 0, 1 and 2 the caller left closed, so that no socket of ours gets such a number; returns what to close again."""
+    opened = []
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        opened.append(descriptor)
+    os.close(descriptor)
+    return opened
 
 
 def _fork() -> int:

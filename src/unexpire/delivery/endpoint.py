@@ -33,8 +33,7 @@ _LARGEST_BODY = 10_000
 class Source(Protocol):
     """What a door needs of a `Refresher`: what it holds now, and what it can get."""
 
-    @property
-    def policy(self) -> RefreshPolicy: ...
+    policy: RefreshPolicy
 
     def peek(self) -> Credentials | None:
         """What is held, without waiting; it may be past its end."""
@@ -109,14 +108,15 @@ class Held:
         self._on_stale = on_stale
         self._patience_s = patience_s
         self._asking: asyncio.Future[Credentials] | None = None
+        self._told_at = -1.0
 
     async def credentials(self) -> Credentials:
         """A usable set, or UnexpireError (retryable where the wait was cut short)."""
         held = self.source.peek()
         if held is not None:
             freshness = self.source.policy.freshness(held, self.clock())
-            if freshness is Freshness.STALE and self._on_stale is not None:
-                self._on_stale()
+            if freshness is Freshness.STALE:
+                self._tell_stale()
             if freshness is not Freshness.EXPIRED:
                 return held
         if self._asking is None:
@@ -129,6 +129,13 @@ class Held:
         if self.source.policy.freshness(fetched, self.clock()) is Freshness.EXPIRED:
             raise RefreshFailed("the source gave a session that is already past its end", retryable=True)
         return fetched
+
+    def _tell_stale(self) -> None:
+        """At most once a second: in an outage every request finds the set stale."""
+        now = asyncio.get_running_loop().time()
+        if self._on_stale is not None and now >= self._told_at + 1.0:
+            self._told_at = now
+            self._on_stale()
 
     def _asked(self, future: asyncio.Future[Credentials]) -> None:
         self._asking = None

@@ -1,0 +1,183 @@
+"""From a command line to a running command: the first set of credentials, the files and variables, the endpoint, the start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ..credentials import Credentials, KeyKind, format_timestamp
+from ..errors import UnexpireError
+from ..freshness import Freshness, remaining
+from ..providers.base import Prompt, Provider
+from ..providers.chain import predict
+from ..settings.environment import Environment, utc_now
+from . import child, sidecar
+from .child_settings import child_files, child_variables, region_of
+from .guard import new_token
+from .server import ServerThread, bind_loopback
+from .serving import PATH, Order, Serving, policy_for
+
+if TYPE_CHECKING:
+    from ..providers.candidate import Prediction
+    from ..providers.resolve import RoleRequest
+
+__all__ = ["Launch", "first_credentials", "prepare"]
+
+
+@dataclass(slots=True)
+class Launch:
+    """A command that is ready to start: everything that can go wrong beforehand has not."""
+
+    path: str
+    command: tuple[str, ...]
+    environment: Environment = field(repr=False)
+    prediction: Prediction = field(repr=False)
+    order: Order
+    warnings: tuple[str, ...] = ()
+
+    def become(self) -> NoReturn:
+        """Start the process beside the command, then be the command. Raises CommandNotRun. POSIX only."""
+        folder = private_run_folder(self.environment)
+        placeholders = child.fill_standard_descriptors()
+        try:
+            listener = bind_loopback()
+            variables = self._variables(folder, listener.getsockname()[1])
+            watch = sidecar.watch_descriptor(os.getpid())
+            line = sidecar.command_line(listener.fileno(), watch, os.getpid(), folder)
+            keep = [listener.fileno(), *([watch] if watch >= 0 else [])]
+            child.start_detached(line, self.order.to_bytes(), keep)
+            listener.close()
+            for descriptor in placeholders:
+                os.close(descriptor)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        child.become(self.path, self.command, variables)
+
+    def run_and_wait(self, *, clock: Callable[[], datetime] = utc_now) -> int:
+        """Serve from this process and run the command as its child; its exit code. For systems without `exec`."""
+        folder = private_run_folder(self.environment)
+        serving: list[Serving] = []
+        again = lambda: Environment.of(self.environment.variables, cwd=self.environment.cwd)  # noqa: E731 - read anew each time
+        try:
+            with ServerThread(lambda request: serving[0](request)) as server:
+                serving.append(Serving(self.order, again, server.port, clock=clock))
+                with serving[0]:
+                    return child.run_and_wait(self.path, self.command, self._variables(folder, server.port))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _variables(self, folder: Path, port: int) -> dict[str, str]:
+        """Write the files of the command into `folder`, and give its variables."""
+        files = child_files(self.environment, self.prediction)
+        token_file, config = folder / "token", folder / "config"
+        _write(token_file, self.order.token)  # no line end: some SDKs send the file as it is
+        _write(config, files.config)
+        added = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}{PATH}",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": self.order.token,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token_file),
+            "AWS_CONFIG_FILE": str(config),
+        }
+        if files.hides_credentials:
+            _write(folder / "credentials", "")
+            added["AWS_SHARED_CREDENTIALS_FILE"] = str(folder / "credentials")
+        if files.hides_boto:
+            _write(folder / "boto", "")
+            added["BOTO_CONFIG"] = str(folder / "boto")
+        variables = child_variables(self.environment, self.prediction, added)
+        if self.order.imds_secret is not None:
+            base = f"http://127.0.0.1:{port}"
+            variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = base
+            variables["AWS_METADATA_ENDPOINT"] = base  # what object_store reads instead
+            variables["AWS_EC2_METADATA_V1_DISABLED"] = "true"
+            variables.pop("AWS_EC2_METADATA_DISABLED", None)
+        return variables
+
+
+def prepare(
+    command: Sequence[str],
+    *,
+    profile: str | None,
+    role: RoleRequest | None,
+    imds: bool,
+    prompt: Prompt,
+    use_agent: bool = True,
+    environment: Environment | None = None,
+) -> Launch:
+    """Find the command and get its first credentials, asking the human where needed. Raises CommandNotRun, UnexpireError."""
+    environment = environment or Environment.of(child.own_variables())
+    path = child.find_command(command[0], environment.variables, environment.cwd)
+    from ..providers.resolve import provider_for
+
+    provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
+    prediction = predict(environment, profile)
+    held = first_credentials(provider, environment)
+    order = Order(
+        profile=profile,
+        role=role,
+        held=held,
+        token=new_token(),
+        imds_secret=secrets.token_urlsafe(32) if imds else None,
+        region=region_of(environment, prediction),
+        label=profile or prediction.profile_name.value or "default",
+    )
+    warnings = tuple(_warnings(provider, held, environment.now(), imds=imds))
+    return Launch(path, tuple(command), environment, prediction, order, warnings)
+
+
+def first_credentials(provider: Provider, environment: Environment) -> Credentials:
+    """What is kept for this source already and usable, else what it gives now. Never an expired set: RefreshFailed then.
+
+    What is due for renewal is good enough to start with: the process beside the command renews it while the command starts.
+    """
+    from ..refresher import Refresher
+    from .sessions import session_store
+
+    store = session_store(environment)
+    kept = store.load(provider.identity)
+    policy = policy_for(provider)
+    if kept is not None and policy.freshness(kept, environment.now()) is not Freshness.EXPIRED:
+        return kept
+    return Refresher(provider, policy=policy, clock=environment.clock, store=store).current()
+
+
+def _warnings(provider: Provider, held: Credentials, now: datetime, *, imds: bool) -> list[str]:
+    left = remaining(held.expiration, now)
+    found = []
+    if held.kind is KeyKind.TEMPORARY and not provider.renewable:
+        end = "at a time that nobody here knows"
+        if held.expiration is not None and left is not None:
+            end = f"at {format_timestamp(held.expiration)} (in {int(left.total_seconds()) // 60} min)"
+        why = "renewing it takes an MFA code" if provider.interactive else "nothing can renew it"
+        found.append(
+            f"{provider.describe()}: this session ends {end}, and {why}; the command has credentials until then"
+        )
+    if imds and left is not None and left.total_seconds() < 25 * 60:
+        found.append("--imds: SDKs keep using a session from IMDS past its end when it has less than 25 min left")
+    if imds and not os.path.exists("/proc/net/tcp"):
+        found.append("--imds: on this system any local user can ask this endpoint while the command runs")
+    return found
+
+
+def private_run_folder(environment: Environment) -> Path:
+    """A new folder, 0700, in memory where the system has such a place for this user: XDG_RUNTIME_DIR."""
+    runtime = environment.variables.get("XDG_RUNTIME_DIR", "")
+    for base in (runtime if os.path.isabs(runtime) else None, None):
+        with contextlib.suppress(OSError):
+            return Path(tempfile.mkdtemp(prefix="unexpire-run-", dir=base))
+    raise UnexpireError("no folder for temporary files can be written", hint="export TMPDIR=/a/writable/folder")
+
+
+def _write(path: Path, text: str) -> None:
+    from ..stores import atomic
+
+    atomic.replace(path, text, mode=0o600)

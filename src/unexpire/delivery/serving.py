@@ -1,0 +1,243 @@
+"""What one wrapped command is served from: its source, kept fresh ahead of need, behind its endpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import Credentials
+from ..errors import RefreshFailed, UnexpireError
+from ..freshness import DEFAULT_POLICY, RefreshPolicy
+from ..keeper import Keeper
+from ..providers.base import Prompt, Provider
+from .endpoint import ContainerEndpoint, Held
+from .guard import path_of
+from .imds_endpoint import ImdsEndpoint, ImdsTokens
+from .server import Request, Response
+
+if TYPE_CHECKING:
+    from ..providers.resolve import RoleRequest
+    from ..refresher import Refresher, SessionStore
+    from ..settings.environment import Environment
+
+__all__ = ["PATH", "Following", "Order", "Seeded", "Serving", "at_once", "keep_fresh", "policy_for"]
+
+PATH = "/credentials"
+_NAME = "command"
+_READ_AGAIN = timedelta(minutes=5)
+_LOOK_AGAIN = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be served: the source as the user named it, the set that is held already, and the keys to the doors.
+
+    Goes from one process of ours to another through a pipe, as `to_bytes`: it holds secrets.
+    """
+
+    profile: str | None
+    role: RoleRequest | None
+    held: Credentials = field(repr=False)
+    token: str = field(repr=False)
+    imds_secret: str | None = field(default=None, repr=False)
+    region: str | None = None
+    label: str = "default"
+
+    def to_bytes(self) -> bytes:
+        def plain(value: object) -> object:
+            if isinstance(value, datetime):
+                return {"at": value.isoformat()}
+            return dict(value) if hasattr(value, "keys") else list(value)  # type: ignore[call-overload]
+
+        document = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        for name in ("role", "held"):
+            value = document[name]
+            document[name] = None if value is None else _fields_of(value)
+        return json.dumps(document, default=plain).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Order:
+        from ..providers.resolve import RoleRequest
+
+        document: dict[str, Any] = json.loads(data)
+        held: dict[str, Any] = {
+            name: datetime.fromisoformat(value["at"]).astimezone(UTC) if isinstance(value, dict) else value
+            for name, value in document["held"].items()
+        }
+        role = document["role"]
+        if role is not None:
+            role = {name: tuple(value) if isinstance(value, list) else value for name, value in role.items()}
+            role = RoleRequest(**role)
+        return cls(**{**document, "held": Credentials(**held), "role": role})
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+
+
+class Following:
+    """A provider that reads the settings anew whenever it fetches: a role is not signed for with keys that were replaced since.
+
+    `resolve` gives the provider for an environment. `stay` keeps to the account it began in: a command that runs must not end up in
+    another one because somebody edited a file.
+    """
+
+    def __init__(
+        self, environment: Callable[[], Environment], resolve: Callable[[Environment], Provider], *, stay: bool = False
+    ) -> None:
+        self._environment, self._resolve, self._stay = environment, resolve, stay
+        self._account: str | None = None
+        self.provider = resolve(environment())
+
+    @property
+    def method(self) -> str:
+        return self.provider.method
+
+    @property
+    def identity(self) -> str:
+        return self.provider.identity
+
+    @property
+    def renewable(self) -> bool:
+        return self.provider.renewable
+
+    @property
+    def interactive(self) -> bool:
+        return self.provider.interactive
+
+    def describe(self) -> str:
+        return self.provider.describe()
+
+    def begin_in(self, account: str | None) -> None:
+        self._account = account
+
+    def fetch(self) -> Credentials:
+        """What the source gives now. Raises RefreshFailed where it has come to lead to another account."""
+        self.provider = self._resolve(self._environment())
+        fetched = self.provider.fetch()
+        account = fetched.account
+        if self._stay and self._account and account and account != self._account:
+            raise RefreshFailed(
+                f"{self.describe()} now leads to account {account}, the command was started in {self._account}",
+                retryable=False,
+                hint="start the command anew to change accounts",
+            )
+        self._account = account or self._account
+        return fetched
+
+
+class Seeded:
+    """A session store that begins with one set, for keys that the store behind it does not keep. Implements `SessionStore`."""
+
+    def __init__(self, store: SessionStore, identity: str, seed: Credentials) -> None:
+        self._store, self._identity, self._seed = store, identity, seed
+
+    def load(self, identity: str) -> Credentials | None:
+        """The stored set, or the seed where that is the one that ends later or the only one."""
+        stored = self._store.load(identity)
+        if identity != self._identity:
+            return stored
+        if stored is None or stored.expiration is None or self._seed.expiration is None:
+            return stored or self._seed
+        return stored if stored.expiration >= self._seed.expiration else self._seed
+
+    def save(self, identity: str, credentials: Credentials) -> None:
+        self._store.save(identity, credentials)
+        if identity == self._identity:
+            self._seed = credentials
+
+    def forget(self, identity: str) -> None:
+        self._store.forget(identity)
+
+    def lock(self, identity: str) -> AbstractContextManager[None]:
+        return self._store.lock(identity)
+
+
+def keep_fresh(refresher: Refresher, clock: Callable[[], datetime]) -> datetime | None:
+    """Renew if that is due, waiting for it; the moment to come again.
+
+    What a `Keeper` calls, with a refresher whose `background` is `at_once`. A failure is no error here: the refresher keeps what it
+    holds, and knows when the next attempt may be. Keys whose end nobody knows are read again every few minutes: somebody may have
+    rotated them.
+    """
+    held = refresher.peek()
+    if held is not None and held.expiration is None:
+        with contextlib.suppress(UnexpireError):
+            refresher.renew()
+        return clock() + _READ_AGAIN
+    refresher.renew_ahead()
+    standing, now = refresher.standing(), clock()
+    if standing.next_attempt is not None and standing.next_attempt > now:
+        return standing.next_attempt
+    due = standing.renewal_due
+    if due is None:
+        return now + (_READ_AGAIN if standing.held else _LOOK_AGAIN)
+    return due if due > now else now + _LOOK_AGAIN
+
+
+def at_once(work: Callable[[], None]) -> None:
+    """Do the work in the thread that asks: a keeper's own. For `Refresher(background=…)`."""
+    work()
+
+
+def policy_for(provider: Provider) -> RefreshPolicy:
+    """What nothing can renew is handed out until a minute before its end; there is no next set that anybody could have instead."""
+    return DEFAULT_POLICY if provider.renewable else RefreshPolicy(longest_margin=timedelta(minutes=1))
+
+
+class Serving:
+    """The handler of one command's endpoint, and the keeper behind it. A context manager: inside, renewals run."""
+
+    def __init__(
+        self,
+        order: Order,
+        environment: Callable[[], Environment],
+        port: int,
+        *,
+        clock: Callable[[], datetime],
+        prompt: Prompt | None = None,
+    ) -> None:
+        from ..refresher import Refresher
+        from .sessions import session_store
+
+        self._clock = clock
+        self.source = Following(environment, lambda env: _resolve(order, env, prompt), stay=True)
+        self.source.begin_in(order.held.account)
+        store = Seeded(session_store(environment()), self.source.identity, order.held)
+        policy = policy_for(self.source)
+        self.refresher = Refresher(self.source, policy=policy, clock=clock, store=store, background=at_once)
+        self.keeper = Keeper(clock=clock, workers=1)
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="unexpire-waiting")
+        held = Held(self.refresher, clock=clock, pool=self._pool, on_stale=lambda: self.keeper.poke(_NAME))
+        self._container = ContainerEndpoint(port, {PATH: (order.token, held)})
+        self._imds: ImdsEndpoint | None = None
+        if order.imds_secret is not None:
+            tokens = ImdsTokens(order.imds_secret.encode())
+            self._imds = ImdsEndpoint(port, held, tokens, role="unexpire", region=order.region)
+
+    def __call__(self, request: Request) -> Response | Awaitable[Response]:
+        if self._imds is not None and path_of(request).startswith("/latest/"):
+            return self._imds(request)
+        return self._container(request)
+
+    def __enter__(self) -> Serving:
+        self.keeper.add(_NAME, lambda: keep_fresh(self.refresher, self._clock))
+        self.keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.keeper.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _resolve(order: Order, environment: Environment, prompt: Prompt | None) -> Provider:
+    from ..providers.resolve import provider_for
+
+    return provider_for(environment, profile=order.profile, role=order.role, prompt=prompt)

@@ -1,0 +1,141 @@
+"""The process beside a wrapped command: it renews and serves until the command ends, then removes what it left and ends too.
+
+Started by `child.start_detached` as ``python -P -m unexpire.delivery.sidecar SOCKET WATCH PID FOLDER``, with the `Order` on its
+standard input. SOCKET is the descriptor of the listening socket, made before the command was, so that the command never finds it
+closed; WATCH one that becomes readable when process PID ends (Linux), or -1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..settings.environment import Environment, utc_now
+from .server import Server
+from .serving import Order, Serving
+
+__all__ = ["command_line", "main", "watch_descriptor"]
+
+_LOOK_EVERY_S = 0.5
+
+
+def command_line(listener: int, watch: int, pid: int, folder: Path) -> list[str]:
+    """How this module is started. -P: the folder that the user happens to stand in is not searched for modules."""
+    words = ["-P", "-m", "unexpire.delivery.sidecar", str(listener), str(watch), str(pid), str(folder)]
+    return [sys.executable, *words]
+
+
+def watch_descriptor(pid: int) -> int:
+    """A descriptor that becomes readable when `pid` ends, -1 where the system has none (pidfd_open(2), Linux 5.3)."""
+    opened = getattr(os, "pidfd_open", None)
+    if opened is None:
+        return -1
+    try:
+        return int(opened(pid))
+    except OSError:
+        return -1
+
+
+def main(arguments: list[str]) -> None:
+    listener, watch, pid = (int(word) for word in arguments[:3])
+    folder = Path(arguments[3])
+    _ignore_signals()
+    try:
+        order = Order.from_bytes(_read_all(0))
+        asyncio.run(_serve(order, listener, watch, pid))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        # at once: a renewal that hangs in its thread is nothing to wait for
+        os._exit(0)
+
+
+def _ignore_signals() -> None:
+    """A supervisor that stops a service signals all its processes: the command may still need credentials while it ends."""
+    for name in (
+        "SIGINT",
+        "SIGTERM",
+        "SIGHUP",
+        "SIGQUIT",
+        "SIGTSTP",
+        "SIGTTOU",
+        "SIGTTIN",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGPIPE",
+    ):
+        number = getattr(signal, name, None)
+        if number is not None:
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(number, signal.SIG_IGN)
+
+
+def _read_all(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as pipe:
+        data = pipe.read()
+    os.open(
+        os.devnull, os.O_RDONLY
+    )  # takes the number that is free now, so that nothing else ever becomes standard input
+    return data
+
+
+async def _serve(order: Order, listener: int, watch: int, pid: int) -> None:
+    _raise_descriptor_limit()
+    bound = socket.socket(fileno=listener)
+    variables, cwd = dict(os.environ), Path.cwd() if _has_cwd() else Path("/")
+    environment: Callable[[], Environment] = lambda: Environment.of(variables, cwd=cwd)  # noqa: E731 - read anew each time
+    with Serving(order, environment, bound.getsockname()[1], clock=utc_now) as serving:
+        server = Server(serving, [bound])
+        await server.start()
+        await _until_ended(watch, pid)
+        await server.stop()
+
+
+def _has_cwd() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
+
+
+def _raise_descriptor_limit() -> None:
+    """A client is a descriptor; the usual soft limit, 1,024, is for programs that use select(2)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def _until_ended(watch: int, pid: int) -> None:
+    ended = asyncio.Event()
+    if watch >= 0:
+        asyncio.get_running_loop().add_reader(watch, ended.set)
+        await ended.wait()
+        return
+    while _alive(pid):
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it became another user (sudo): it lives
+        return True
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
