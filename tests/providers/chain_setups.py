@@ -38,7 +38,7 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "sso_account_id": _often(["123456789012", ""]),
     "sso_role_name": _often(["Admin", ""]),
     "sso_start_url": _often(["https://p.awsapps.com/start", "https://other.example", ""]),
-    "sso_region": _often(["eu-west-1", "us-east-1"]),
+    "sso_region": _often(["us-east-1", "eu-west-1"]),
     "sso_session": _often(["corp", "corp", "gone", "bare", ""]),
     "login_session": _often(["arn:aws:iam::123456789012:user/me", "another", ""]),
     "credential_process": _often(["vault get dev", "x 'y z'", "x 'broken", "", "# x"]),
@@ -60,6 +60,7 @@ KINDS: list[list[str]] = [
     ["role_arn", "web_identity_token_file"],
     ["role_arn", "source_profile", "aws_access_key_id", "aws_secret_access_key"],
     ["sso_session", "sso_account_id", "sso_role_name"],
+    ["sso_session", "sso_account_id", "sso_role_name", "sso_region"],
     ["sso_start_url", "sso_region", "sso_account_id", "sso_role_name"],
     ["credential_process"],
     ["login_session"],
@@ -284,12 +285,16 @@ def setups(draw: st.DrawFn) -> Setup:
         names |= set(draw(st.lists(_often(sorted(VARIABLES)), max_size=3)))
     if _one_in(draw, 2):
         names.add("AWS_PROFILE")
+        if _one_in(draw, 6):
+            names.add("AWS_DEFAULT_PROFILE")
     variables = {each: draw(VARIABLES[each]) for each in sorted(names)}
     if draw(st.booleans()):
         variables["AWS_EC2_METADATA_DISABLED"] = "true"
-    metadata = draw(_often(range(30)))
+    metadata = draw(_often(range(20)))
     if metadata == 0:
         variables |= {each: draw(values) for each, values in METADATA.items()}
+        if _one_in(draw, 2):
+            variables.pop(draw(_often(["AWS_IMDS_USE_IPV6", *METADATA])))
     elif metadata < 3:
         one = draw(_often(sorted(METADATA)))
         variables[one] = draw(METADATA[one])

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from unexpire.providers.chain import predict
 from unexpire.settings.environment import Environment
 
-EXAMPLES = int(os.environ.get("UNEXPIRE_ORACLE_EXAMPLES", "2200"))
+EXAMPLES = int(os.environ.get("UNEXPIRE_ORACLE_EXAMPLES", "2100"))
 
 
 @pytest.fixture(scope="module")
