@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .credentials import Credentials
+    from .delivery.aio import aioboto3_session, aiobotocore_session
+    from .delivery.boto3 import boto3_session, protect
     from .errors import (
         ConfigurationError,
         Denied,
@@ -39,6 +41,10 @@ __all__ = [
     "Unavailable",
     "UnexpireError",
     "__version__",
+    "aioboto3_session",
+    "aiobotocore_session",
+    "boto3_session",
+    "protect",
 ]
 
 __version__ = "0.1.0"
@@ -48,6 +54,10 @@ _HOME_OF = (
         "Credentials": "credentials",
         "Freshness": "freshness",
         "RefreshPolicy": "freshness",
+        "aioboto3_session": "delivery.aio",
+        "aiobotocore_session": "delivery.aio",
+        "boto3_session": "delivery.boto3",
+        "protect": "delivery.boto3",
     }
     | {name: "errors" for name in __all__ if name.endswith(("Error", "Failed", "Required", "NotFound"))}
     | dict.fromkeys(("Unavailable", "Denied", "Rejected"), "errors")

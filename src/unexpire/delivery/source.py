@@ -1,0 +1,186 @@
+"""Where a session of a Python SDK gets its keys: asked for once, renewed ahead, re-resolved at every renewal and in every worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..credentials import Credentials
+from ..errors import RefreshFailed, UnexpireError
+from ..freshness import DEFAULT_POLICY, Freshness
+from ..providers.base import Prompt, Provider
+from ..providers.resolve import RoleRequest, provider_for
+from ..refresher import Refresher
+from ..settings.environment import Clock, Environment, utc_now
+
+__all__ = ["Source", "SourceRequest"]
+
+_KEYS_IN_FILES = frozenset({"shared-credentials-file", "config-file"})
+# A call that is rejected was signed at most a few renewals ago, however slow it is.
+_REMEMBERED = 8
+_FRUITLESS_PAUSE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """What was asked for: the profile (None: the one that the environment chooses), and a role to assume with it.
+
+    This, never a key, is what a pickled session carries; the worker that unpickles it resolves it again in its own environment.
+    """
+
+    profile: str | None = None
+    role: RoleRequest | None = None
+
+    def resolve(self, environment: Environment, prompt: Prompt | None = None) -> Provider:
+        """The provider of it, offline. Raises what `provider_for` raises."""
+        return provider_for(environment, profile=self.profile, role=self.role, prompt=prompt)
+
+
+class _Following:
+    """A provider that looks at the settings anew whenever it fetches, so that a role is never signed for with keys that were
+    replaced since; botocore keeps a static source for the life of the process."""
+
+    def __init__(self, request: SourceRequest, environment: Callable[[], Environment], prompt: Prompt | None) -> None:
+        self._request, self._environment, self._prompt = request, environment, prompt
+        self.provider = request.resolve(environment(), prompt)
+        self._account: str | None = None
+
+    method = property(lambda self: self.provider.method)
+    identity = property(lambda self: self.provider.identity)
+    renewable = property(lambda self: self.provider.renewable)
+    interactive = property(lambda self: self.provider.interactive)
+
+    def describe(self) -> str:
+        return self.provider.describe()
+
+    def fetch(self) -> Credentials:
+        """What the source gives now; RefreshFailed where it has come to give another account's keys.
+
+        A program that runs must not end up in another account because somebody edited a file.
+        """
+        self.provider = self._request.resolve(self._environment(), self._prompt)
+        fetched = self.provider.fetch()
+        account = fetched.account
+        if self._account and account and account != self._account:
+            raise RefreshFailed(
+                f"{self.describe()} now leads to account {account}; this session runs in {self._account}",
+                retryable=False,
+                hint="start a new session to change accounts",
+            )
+        self._account = account or self._account
+        return fetched
+
+
+class Source:
+    """Keys for one session: `current` for the next request, `renew` for one that AWS rejected. Safe for threads and for fork.
+
+    Every method raises UnexpireError where there is nothing usable, and nothing else.
+    """
+
+    def __init__(
+        self,
+        request: SourceRequest,
+        *,
+        clock: Clock = utc_now,
+        prompt: Prompt | None = None,
+    ) -> None:
+        self.request = request
+        self._clock, self._prompt = clock, prompt
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._sent: OrderedDict[str, Credentials] = OrderedDict()
+        self._fruitless: dict[str, datetime] = {}
+        environment = Environment.current(clock=self._clock)
+        self._files = (environment.config_path, environment.credentials_path)
+        self._seen = _look_at(self._files)
+        self._following = _Following(self.request, lambda: Environment.current(clock=self._clock), self._prompt)
+        self._refresher = Refresher(self._following, clock=self._clock)
+
+    @property
+    def method(self) -> str:
+        """botocore's name of the kind of source."""
+        return str(self._following.method)
+
+    def describe(self) -> str:
+        return self._following.describe()
+
+    def current(self) -> Credentials:
+        """The set to sign the next request with: usable now, never one that is past its end."""
+        self._notice()
+        return self._remember(self._refresher.current())
+
+    def ready(self) -> Credentials | None:
+        """`current`, or None where that would have to wait for the source."""
+        held = self._refresher.peek() if self._pid == os.getpid() else None
+        if held is None or DEFAULT_POLICY.freshness(held, self._clock()) is Freshness.EXPIRED:
+            return None
+        return self.current()
+
+    def renew(self, rejected: Credentials) -> Credentials:
+        """Another set than `rejected`; however many threads ask for the same one, the source is asked once."""
+        self._notice()
+        return self._remember(self._refresher.renew(rejected))
+
+    def sent(self, access_key_id: str) -> Credentials | None:
+        """The set of ours, handed out lately, that has this access key id."""
+        with self._lock:
+            return self._sent.get(access_key_id)
+
+    def fruitless(self, code: str) -> None:
+        """AWS answered `code` to the renewed set as well: for a minute do not renew for that again.
+
+        Otherwise a wrong clock, a Region that is not enabled, or a HEAD that S3 dislikes for a reason of its own would cost a call of
+        STS with every request.
+        """
+        with self._lock:
+            self._fruitless[code] = self._clock() + _FRUITLESS_PAUSE
+
+    def worth_renewing_for(self, code: str) -> bool:
+        """Whether a renewal for `code` was not found useless within the last minute."""
+        with self._lock:
+            until = self._fruitless.get(code)
+        return until is None or self._clock() >= until
+
+    def _remember(self, credentials: Credentials) -> Credentials:
+        with self._lock:
+            self._sent[credentials.access_key_id] = credentials
+            self._sent.move_to_end(credentials.access_key_id)
+            while len(self._sent) > _REMEMBERED:
+                self._sent.popitem(last=False)
+        return credentials
+
+    def _notice(self) -> None:
+        """Start over in a forked child, whose locks may be held by threads that it does not have; take up rewritten files."""
+        if self._pid != os.getpid():
+            self._start()
+        if self.method not in _KEYS_IN_FILES:
+            return
+        now = _look_at(self._files)
+        with self._lock:
+            changed, self._seen = now != self._seen, now
+        if changed:
+            # Half-written, or keys of another account: what is held stays, and the next change is noticed again.
+            with contextlib.suppress(UnexpireError):
+                self._refresher.renew(self._refresher.peek())
+
+
+def _look_at(files: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:
+    """What tells a rewritten file from the same one, at the price of a stat each."""
+    seen: list[tuple[int, int, int] | None] = []
+    for path in files:
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            seen.append(None)
+        else:
+            seen.append((status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(seen)

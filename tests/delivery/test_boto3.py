@@ -1,0 +1,505 @@
+"""boto3 sessions against the lab, judged by the lab's counts: they renew ahead, renew once when AWS says expired, and never ask twice."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import copy
+import io
+import multiprocessing
+import os
+import pickle
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+import botocore.exceptions
+import botocore.session
+import pytest
+from boto3_setting import Clock, clock, home, lab, renewals, running_lab, write_static
+from botocore.config import Config
+
+import unexpire
+from unexpire.delivery.boto3 import session_of
+from unexpire.delivery.source import Source, SourceRequest
+from unexpire.lab import Lab
+
+__all__ = ["clock", "home", "lab", "running_lab"]
+
+MODES = ("legacy", "standard", "adaptive")
+
+
+def config(mode: str = "standard", **more: object) -> Config:
+    return Config(retries={"mode": mode}, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def bucket(running_lab: Lab, home: Path) -> str:
+    name = "conformance"
+    boto3.Session(profile_name="static").client("s3").create_bucket(Bucket=name)
+    return name
+
+
+class TestRejected:
+    """AWS says expired although the keys look good: the very same call succeeds, after exactly one renewal."""
+
+    @pytest.mark.parametrize("mode", MODES)
+    def test_the_next_call_succeeds_with_one_renewal(self, lab: Lab, mode: str) -> None:
+        sts = unexpire.boto3_session("role").client("sts", config=config(mode))
+        sts.get_caller_identity()
+        lab.end_all_sessions()
+        assert sts.get_caller_identity()["Arn"].startswith(f"arn:aws:sts::{lab.account}:assumed-role/Deploy/")
+        sts.get_caller_identity()
+        assert (renewals(lab), lab.count(outcome="expired")) == (2, 1)
+
+    @pytest.mark.parametrize("mode", MODES)
+    def test_even_where_no_retries_are_allowed(self, lab: Lab, mode: str) -> None:
+        client = unexpire.boto3_session("role").client(
+            "dynamodb", config=Config(retries={"mode": mode, "total_max_attempts": 1})
+        )
+        client.list_tables()
+        lab.end_all_sessions()
+        client.list_tables()
+        assert renewals(lab) == 2
+
+    @pytest.mark.parametrize(
+        ("service", "call"),
+        [("ec2", "describe_regions"), ("sqs", "list_queues"), ("lambda", "list_functions"), ("s3", "list_buckets")],
+    )
+    def test_every_protocol_in_its_own_words(self, lab: Lab, service: str, call: str) -> None:
+        client = unexpire.boto3_session("role").client(service)
+        getattr(client, call)()
+        lab.end_all_sessions()
+        getattr(client, call)()
+        assert (renewals(lab), lab.count(outcome="expired")) == (2, 1)
+
+    def test_sessions_that_ended_so_long_ago_that_they_are_called_invalid(self, lab: Lab) -> None:
+        sts = unexpire.boto3_session("role").client("sts")
+        sts.get_caller_identity()
+        lab.set_forget_after(0)
+        try:
+            lab.end_all_sessions()
+            sts.get_caller_identity()
+        finally:
+            lab.set_forget_after(None)
+        assert renewals(lab) == 2
+        assert lab.count("sts", "GetCallerIdentity", outcome="InvalidClientTokenId") == 1
+
+    def test_fifty_threads_renew_once(self, lab: Lab) -> None:
+        client = unexpire.boto3_session("role").client("sts", config=Config(max_pool_connections=50))
+        client.get_caller_identity()
+        lab.end_all_sessions()
+        together = threading.Barrier(50)
+
+        def call(_: int) -> str:
+            together.wait()
+            return str(client.get_caller_identity()["Account"])
+
+        with concurrent.futures.ThreadPoolExecutor(50) as pool:
+            assert set(pool.map(call, range(50))) == {lab.account}
+        assert renewals(lab) == 2
+
+    def test_a_new_session_that_is_rejected_as_well_is_not_renewed_again(self, lab: Lab) -> None:
+        """A clock or a Region at fault: without a limit every call would cost an AssumeRole."""
+        session = unexpire.boto3_session("role")
+        client = session.client("sts")
+        client.meta.events.register("before-send.sts.GetCallerIdentity", lambda request, **_: _refused())
+        for _ in range(5):
+            with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
+                client.get_caller_identity()
+        assert renewals(lab) == 2
+
+    def test_when_the_renewal_fails_the_caller_sees_what_aws_said(self, lab: Lab) -> None:
+        client = unexpire.boto3_session("role").client("sts")
+        client.get_caller_identity()
+        lab.deactivate_key()
+        try:
+            lab.end_all_sessions()
+            with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
+                client.get_caller_identity()
+        finally:
+            lab.activate_key()
+
+    def test_other_errors_cost_no_renewal(self, lab: Lab, bucket: str) -> None:
+        s3 = unexpire.boto3_session("role").client("s3")
+        with pytest.raises(s3.exceptions.NoSuchKey):
+            s3.get_object(Bucket=bucket, Key="nowhere")
+        with pytest.raises(botocore.exceptions.ClientError, match="404"):
+            s3.head_object(Bucket=bucket, Key="nowhere")
+        assert renewals(lab) == 1
+
+
+class TestS3:
+    def test_head_whose_400_has_no_code(self, lab: Lab, bucket: str) -> None:
+        s3 = unexpire.boto3_session("role").client("s3")
+        s3.put_object(Bucket=bucket, Key="there", Body=b"x")
+        lab.end_all_sessions()
+        assert s3.head_object(Bucket=bucket, Key="there")["ContentLength"] == 1
+        assert renewals(lab) == 2
+
+    @pytest.mark.parametrize("start", [0, 100])
+    def test_a_stream_is_sent_again_from_where_the_caller_stood(self, lab: Lab, bucket: str, start: int) -> None:
+        s3 = unexpire.boto3_session("role").client("s3")
+        s3.list_buckets()
+        lab.end_all_sessions()
+        body = io.BytesIO(b"-" * 100 + b"payload")
+        body.seek(start)
+        s3.put_object(Bucket=bucket, Key="stream", Body=body)
+        assert s3.get_object(Bucket=bucket, Key="stream")["Body"].read() == body.getvalue()[start:]
+        assert renewals(lab) == 2
+
+    def test_over_https_where_the_body_is_wrapped(self, lab: Lab, bucket: str) -> None:
+        """botocore then sends aws-chunked with a checksum behind it; no wire is needed to see what it would send again."""
+        s3 = unexpire.boto3_session("role").client("s3", endpoint_url="https://s3.lab.invalid")
+        sent: list[bytes] = []
+
+        def send(request: object, **_: object) -> object:
+            sent.append(request.body.read())  # type: ignore[attr-defined]
+            return _refused(400, _S3_EXPIRED) if len(sent) == 1 else _refused(200, b"")
+
+        s3.meta.events.register("before-send.s3.PutObject", send)
+        body = io.BytesIO(b"-" * 100 + b"payload")
+        body.seek(100)
+        s3.put_object(Bucket=bucket, Key="stream", Body=body)
+        assert len(sent) == 2
+        assert sent[0] == sent[1]
+        assert sent[0].startswith(b"7\r\npayload\r\n")
+
+    def test_a_stream_that_cannot_be_read_twice_is_not_sent_again(self, lab: Lab, bucket: str) -> None:
+        s3 = unexpire.boto3_session("role").client("s3", endpoint_url="https://s3.lab.invalid")
+        sent: list[bytes] = []
+
+        def send(request: object, **_: object) -> object:
+            sent.append(request.body.read())  # type: ignore[attr-defined]
+            return _refused(400, _S3_EXPIRED)
+
+        s3.meta.events.register("before-send.s3.PutObject", send)
+        with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
+            s3.put_object(Bucket=bucket, Key="pipe", Body=_Once(b"payload"), ContentLength=7)
+        assert len(sent) == 1
+        assert renewals(lab) == 1
+
+    def test_uploads_in_parts(self, lab: Lab, bucket: str, tmp_path: Path) -> None:
+        s3 = unexpire.boto3_session("role").client("s3")
+        s3.list_buckets()
+        lab.end_all_sessions()
+        big = tmp_path / "big"
+        big.write_bytes(os.urandom(9 << 20))
+        s3.upload_file(str(big), bucket, "big")
+        assert s3.get_object(Bucket=bucket, Key="big")["Body"].read() == big.read_bytes()
+        assert renewals(lab) == 2
+
+    def test_a_presigned_url_is_left_alone(self, lab: Lab, bucket: str) -> None:
+        s3 = unexpire.boto3_session("role").client("s3", config=Config(signature_version="s3v4"))
+        url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "x"})
+        lab.end_all_sessions()
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(urllib.request.Request(url, b"x", method="PUT"), timeout=30)
+        assert renewals(lab) == 1
+
+
+class TestKeysOfSomebodyElse:
+    def test_a_client_with_its_own_keys_is_left_alone(self, lab: Lab) -> None:
+        ended = lab.issue_session(seconds=-60)
+        client = unexpire.boto3_session("role").client(
+            "sts",
+            aws_access_key_id=ended.access_key_id,
+            aws_secret_access_key=ended.secret_access_key,
+            aws_session_token=ended.session_token,
+        )
+        with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
+            client.get_caller_identity()
+        assert renewals(lab) == 0
+
+    def test_request_credentials_and_s3_express_are_left_alone(self, lab: Lab) -> None:
+        client = unexpire.boto3_session("role").client("sts")
+        client.get_caller_identity()
+        lab.end_all_sessions()
+        frozen = unexpire.boto3_session("role").get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
+        assert renewals(lab) == 2
+
+        def give_keys(context: dict[str, object], **_: object) -> None:
+            context["signing"] = {
+                "request_credentials": type("Given", (), {"get_frozen_credentials": lambda _: frozen})()
+            }
+
+        lab.end_all_sessions()
+        client.meta.events.register("before-call.sts.GetCallerIdentity", give_keys)
+        with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
+            client.get_caller_identity()
+        assert renewals(lab) == 2
+
+
+class TestAhead:
+    def test_renews_before_the_end_and_not_before_it_is_due(self, lab: Lab, clock: Clock) -> None:
+        session = session_of(Source(SourceRequest("role"), clock=clock), {})
+        client = session.client("sts")
+        for _ in range(6 * 20):  # six hours, a call every three minutes
+            client.get_caller_identity()
+            clock.advance(minutes=3)
+        assert lab.count(outcome="expired") == 0
+        assert 6 <= renewals(lab) <= 20
+
+    def test_an_outage_of_sts_shorter_than_the_margin_is_not_felt(self, lab: Lab, clock: Clock) -> None:
+        client = session_of(Source(SourceRequest("role"), clock=clock), {}).client("dynamodb")
+        client.list_tables()
+        lab.outage("sts", "503", operation="AssumeRole")
+        for _ in range(9):
+            clock.advance(minutes=5)
+            client.list_tables()
+        lab.clear_outages()
+        for _ in range(6):
+            clock.advance(minutes=5)
+            client.list_tables()
+        assert lab.count("dynamodb", outcome="ok") == 16
+        assert lab.count(outcome="expired") == 0
+
+    def test_past_the_end_without_a_source_nothing_expired_is_sent(self, lab: Lab, clock: Clock) -> None:
+        client = session_of(Source(SourceRequest("role"), clock=clock), {}).client("dynamodb")
+        client.list_tables()
+        lab.outage("sts", "503", operation="AssumeRole")
+        clock.advance(hours=2)
+        with pytest.raises(botocore.exceptions.CredentialRetrievalError, match="unexpire") as failure:
+            client.list_tables()
+        assert isinstance(failure.value.__cause__, unexpire.UnexpireError)
+        assert lab.count("dynamodb") == 1
+
+
+class TestRewrittenFile:
+    """A credentials file that another tool keeps: boto3 reads it once; these sessions read it when it changes."""
+
+    def test_new_keys_are_used_before_the_old_ones_are_rejected(self, lab: Lab, home: Path) -> None:
+        _write_session(lab, home, "copy")
+        client = unexpire.boto3_session("copy").client("sts")
+        client.get_caller_identity()
+        lab.end_all_sessions()
+        _write_session(lab, home, "copy")
+        client.get_caller_identity()
+        assert lab.count(outcome="expired") == 0
+        assert lab.count("sts", "GetCallerIdentity", outcome="ok") == 2
+
+    def test_a_half_written_file_leaves_the_old_keys_in_use(self, lab: Lab, home: Path) -> None:
+        _write_session(lab, home, "copy")
+        client = unexpire.boto3_session("copy").client("sts")
+        client.get_caller_identity()
+        write_static(home, "copy", aws_access_key_id="ASIAHALF")
+        client.get_caller_identity()
+        (home / ".aws" / "credentials").write_text("")
+        client.get_caller_identity()
+        assert lab.count("sts", "GetCallerIdentity", outcome="ok") == 3
+
+    def test_a_role_is_signed_for_with_the_keys_that_stand_there_now(self, lab: Lab, home: Path) -> None:
+        client = unexpire.boto3_session("role").client("sts")
+        client.get_caller_identity()
+        new = lab.rotate_key()
+        write_static(home, "static", aws_access_key_id=new.access_key_id, aws_secret_access_key=new.secret_access_key)
+        lab.end_all_sessions()
+        client.get_caller_identity()
+        assert lab.count("sts", "GetCallerIdentity", outcome="ok") == 2
+
+    def test_keys_of_another_account_are_not_taken_up(self, lab: Lab, home: Path) -> None:
+        _write_session(lab, home, "copy")
+        client = unexpire.boto3_session("copy").client("sts")
+        client.get_caller_identity()
+        with Lab(account="210987654321") as other:
+            foreign = other.issue_session()
+        write_static(
+            home,
+            "copy",
+            aws_access_key_id=foreign.access_key_id,
+            aws_secret_access_key=foreign.secret_access_key,
+            aws_session_token=foreign.session_token,
+        )
+        assert client.get_caller_identity()["Account"] == lab.account
+
+
+class TestProtect:
+    @pytest.mark.parametrize(
+        "make", [boto3.Session, lambda profile_name: botocore.session.Session(profile=profile_name)]
+    )
+    def test_an_existing_session(self, lab: Lab, make: type) -> None:
+        session = make(profile_name="role")
+        assert unexpire.protect(session) is session
+        client = (session.client if isinstance(session, boto3.Session) else session.create_client)("sts")
+        client.get_caller_identity()
+        lab.end_all_sessions()
+        client.get_caller_identity()
+        assert renewals(lab) == 2
+        assert isinstance(session, boto3.Session | botocore.session.Session)
+
+    def test_one_that_has_loaded_its_keys_already(self, lab: Lab) -> None:
+        session = boto3.Session(profile_name="copy")
+        assert session.get_credentials().method == "shared-credentials-file"  # type: ignore[union-attr]
+        client = unexpire.protect(session).client("sts")
+        client.get_caller_identity()
+        assert type(session.get_credentials()).__name__ == "RenewingCredentials"
+
+    def test_twice_is_once(self, lab: Lab) -> None:
+        session = unexpire.protect(unexpire.protect(boto3.Session(profile_name="role")))
+        session.client("sts").get_caller_identity()
+        assert renewals(lab) == 1
+
+    def test_keys_given_in_code_cannot_be_renewed(self, lab: Lab) -> None:
+        keys = lab.issue_session()
+        session = boto3.Session(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        with pytest.raises(unexpire.ConfigurationError, match="given its keys in code"):
+            unexpire.protect(session)
+
+    def test_not_a_session(self) -> None:
+        with pytest.raises(TypeError, match="not a session"):
+            unexpire.protect(object())
+
+    def test_a_profile_that_does_not_exist(self, lab: Lab) -> None:
+        with pytest.raises(unexpire.ProfileNotFound):
+            unexpire.boto3_session("nowhere")
+
+    def test_details_of_a_role_need_a_role(self, lab: Lab) -> None:
+        with pytest.raises(unexpire.ConfigurationError, match="without a role_arn"):
+            unexpire.boto3_session("static", external_id="partner-42")
+
+    def test_a_role_given_in_code(self, lab: Lab) -> None:
+        session = unexpire.boto3_session(
+            "static", role_arn=lab.role_arn("Deep"), role_session_name="by-hand", region_name="eu-west-1"
+        )
+        assert session.client("sts").get_caller_identity()["Arn"].endswith(":assumed-role/Deep/by-hand")
+        assert session.region_name == "eu-west-1"
+
+
+def _identity_of(session: boto3.Session) -> str:
+    return str(session.client("sts").get_caller_identity()["Arn"])
+
+
+class TestTravel:
+    def test_pickle_carries_the_request_and_no_key(self, lab: Lab) -> None:
+        session = unexpire.boto3_session("role", region_name="eu-west-1")
+        session.client("sts").get_caller_identity()
+        keys = session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
+        carried = pickle.dumps(session)
+        for part in keys[:3]:
+            assert str(part).encode() not in carried
+        twin = pickle.loads(carried)
+        assert twin.region_name == "eu-west-1"
+        assert twin.profile_name == "role"
+        assert isinstance(twin, boto3.Session)
+        assert type(pickle.loads(pickle.dumps(twin))) is not boto3.Session
+
+    @pytest.mark.parametrize("method", ["spawn", "fork"])
+    def test_workers_find_the_keys_again(self, lab: Lab, method: str) -> None:
+        if method not in multiprocessing.get_all_start_methods():
+            pytest.skip(f"no {method} on this system")
+        session = unexpire.protect(boto3.Session(profile_name="role"))
+        assert _identity_of(session)
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            found = pool.map(_identity_of, [session] * 4)
+        assert all(arn.startswith(f"arn:aws:sts::{lab.account}:assumed-role/Deploy/") for arn in found)
+
+    def test_a_forked_child_does_not_wait_for_locks_of_threads_it_does_not_have(self, lab: Lab) -> None:
+        if not hasattr(os, "fork"):
+            pytest.skip("no fork on this system")
+        source = Source(SourceRequest("role"))
+        session = session_of(source, {})
+        holding, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with source._lock:
+                holding.set()
+                done.wait(30)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        holding.wait(30)
+        try:
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                assert pool.apply_async(_call_inherited, (None,)).get(30) is None
+                child = multiprocessing.get_context("fork").Process(target=_identity_of, args=(session,))
+                child.start()
+                child.join(30)
+                assert child.exitcode == 0
+        finally:
+            done.set()
+            thread.join()
+
+    def test_copies_of_the_credentials_are_the_credentials(self, lab: Lab) -> None:
+        credentials = unexpire.boto3_session("role").get_credentials()
+        assert copy.copy(credentials) is credentials
+        assert copy.deepcopy(credentials) is credentials
+        twin = pickle.loads(pickle.dumps(credentials))
+        assert twin.get_frozen_credentials().token
+
+    def test_nothing_shows_a_secret(self, lab: Lab) -> None:
+        session = unexpire.boto3_session("role")
+        session.client("sts").get_caller_identity()
+        credentials = session.get_credentials()
+        assert not any(secret in f"{session!r}{credentials!r}" for secret in lab.secrets())
+
+
+class _Once:
+    """A body that can only be read, as a pipe or a response of another server."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.read = io.BytesIO(payload).read
+
+
+def _call_inherited(nothing: None) -> None:
+    return nothing
+
+
+class TestReadByHand:
+    def test_attributes_are_of_one_set(self, lab: Lab) -> None:
+        """s3fs, Spark and others copy key, secret and token one after the other, while another thread renews."""
+        source = Source(SourceRequest("role"))
+        credentials = session_of(source, {}).get_credentials()
+        assert credentials is not None
+        stop = threading.Event()
+        issued: dict[str, str | None] = {}
+
+        def renew() -> None:
+            held = source.current()
+            while not stop.is_set():
+                issued[held.access_key_id] = held.session_token
+                held = source.renew(held)
+
+        thread = threading.Thread(target=renew)
+        thread.start()
+        try:
+            seen = []
+            until = time.monotonic() + 1.5
+            while time.monotonic() < until:
+                seen.append((credentials.access_key, credentials.token))
+        finally:
+            stop.set()
+            thread.join()
+        issued[source.current().access_key_id] = source.current().session_token
+        assert all(issued[key] == token for key, token in set(seen))
+        assert renewals(lab) > 2
+
+
+def _write_session(lab: Lab, home: Path, profile: str) -> None:
+    keys = lab.issue_session()
+    write_static(
+        home,
+        profile,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        aws_session_token=keys.session_token,
+    )
+
+
+_S3_EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+_STS_EXPIRED = (
+    b"<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code>"
+    b"<Message>The security token included in the request is expired</Message></Error></ErrorResponse>"
+)
+
+
+def _refused(status: int = 403, body: bytes = _STS_EXPIRED) -> object:
+    """An answer from no wire, through botocore's own `before-send`."""
+    from botocore.awsrequest import AWSResponse
+
+    class Raw(io.BytesIO):
+        def stream(self, **_: object) -> list[bytes]:
+            return [self.read()]
+
+    return AWSResponse("https://lab.invalid", status, {}, Raw(body))
