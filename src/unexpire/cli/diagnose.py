@@ -14,7 +14,6 @@ from ..findings import Diagnosis
 from .options import DURATION, role_request, source_options
 
 if TYPE_CHECKING:
-    from ..diagnosis.seen import SeenError
     from ..settings.environment import Environment
 
 __all__ = ["diagnose"]
@@ -56,7 +55,13 @@ def diagnose(
     from ..diagnosis.gather import gather
     from ..diagnosis.judge import judge
 
-    seen = seen_in(_read(text)) if text is not None else None
+    seen = None
+    if text is not None:
+        from .seen import seen_in
+
+        seen = seen_in(_read(text))
+        if seen is None:
+            click.echo("nothing in that text is an error of AWS credentials; this is what is found here:", err=True)
     until = environment.now() + lasting if lasting is not None else None
     snapshot = gather(environment, profile=profile, role=role, online=not offline, seen=seen, until=until)
     diagnosis = judge(snapshot)
@@ -92,12 +97,3 @@ def _read(text: str) -> str:
             return file.read(_LARGEST_TEXT).decode("utf-8", "replace")
     except OSError as error:
         raise click.UsageError(f"{text}: {(error.strerror or 'cannot be read').lower()}") from error
-
-
-def seen_in(text: str) -> SeenError | None:
-    """The error that a text is about, in the words of the diagnosis; None where there is none of AWS's credentials."""
-    from ..diagnosis.seen import Presigned, SeenError
-    from ..reference.match import match_text
-
-    matches = match_text(text)
-    return None

@@ -94,6 +94,7 @@ def _healthy(d: Diagnosis, root: Finding | None) -> str:
 
 
 def _who(d: Diagnosis) -> str:
+    """The identity that AWS named, else what the key itself says."""
     arn, account = d.identity.get("arn"), d.identity.get("account")
     name = arn.split(":", 5)[-1] if arn else None
     key = d.identity.get("access_key_id")
@@ -112,8 +113,10 @@ def _origin(d: Diagnosis) -> str:
     where = d.source["where"]
     if where and where not in said:
         said += f" ({where})"
-    if d.source.get("role_arn") and d.source["role_arn"] not in said and d.source["method"] != "assume-role":
-        said = f"{d.source['role_arn']}, assumed with {said}"
+    if d.source.get("assumes"):
+        said = f"{d.source['assumes']}, assumed with {said}"
+    if d.source["renews_itself"]:
+        return said
     behind = [item for item in d.shadowed if item["renews_itself"]] or list(d.shadowed)
     if behind:
         verb = ", which renews itself" if behind[0]["renews_itself"] else ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..credentials import Credentials, KeyKind
 from ..errors import UnexpireError
 from ..providers import aws
-from ..providers.candidate import Candidate, Standing
+from ..providers.candidate import Candidate, Prediction, Standing
 from ..providers.chain import predict
 from ..providers.ends import find_end
 from ..providers.resolve import provider_for, provider_of
@@ -54,7 +54,8 @@ def gather(
         role_arn=role.role_arn if role is not None else None,
         platform=recognise(environment),
         region=aws.region_of(environment, prediction.profile),
-        seen=seen,
+        seen=_dated(environment, seen),
+        seen_source=_named_in(environment, prediction, seen),
         until=until,
     )
     if prediction.error is not None:
@@ -66,6 +67,22 @@ def gather(
         s = _ask(s)
     s = _clock_of_fetch(s)
     return _behind(s)
+
+
+def _dated(environment: Environment, seen: SeenError | None) -> SeenError | None:
+    """The end of the session whose key the text names, where a cache here knows it."""
+    key = seen.access_key_id if seen is not None else None
+    found = find_end(environment, key) if key else None
+    return dataclasses.replace(seen, expired_at=found.expiration) if seen is not None and found is not None else seen
+
+
+def _named_in(environment: Environment, prediction: Prediction, seen: SeenError | None) -> Candidate | None:
+    key = seen.access_key_id if seen is not None else None
+    if key is None:
+        return None
+    here = [prediction.winner, *prediction.shadowed, *prediction.ignored]
+    elsewhere = (predict(environment, name).winner for name in environment.settings().profiles)
+    return next((c for c in (*here, *elsewhere) if c is not None and c.access_key_id == key), None)
 
 
 def _fetch(s: Snapshot, winner: Candidate, profile: str | None, role: RoleRequest | None) -> Snapshot:
@@ -179,7 +196,7 @@ def _behind(s: Snapshot) -> Snapshot:
         return s
     if winner.static and credentials is not None and credentials.kind is KeyKind.TEMPORARY:
         dead = s.state in (State.EXPIRED, State.REJECTED)
-        candidate = next((c for c in s.prediction.shadowed if _would_renew(c, s.platform)), None)
+        candidate = next((c for c in s.prediction.shadowed if _would_renew(c, s.platform) and _meant(c, s)), None)
         if candidate is not None:
             error = _try(s, candidate) if dead and s.online else None
             s = dataclasses.replace(s, hidden=Hidden(candidate, dead and s.online, error))
@@ -196,6 +213,18 @@ def _would_renew(candidate: Candidate, platform: str | None) -> bool:
         and not candidate.static
         and (candidate.probed or platform == "ec2")
     )
+
+
+def _meant(candidate: Candidate, s: Snapshot) -> bool:
+    """A profile that was asked for by name hides only what is its own: whoever names it does not mean the machine's role."""
+    winner = s.winner
+    if (
+        winner is None
+        or winner.profile is None
+        or not (s.prediction.explicit or s.environment.profile_name.origin.variable)
+    ):
+        return True
+    return candidate.profile == winner.profile
 
 
 def _try(s: Snapshot, candidate: Candidate) -> UnexpireError | None:

@@ -214,7 +214,8 @@ def _described(candidate: Candidate, s: Snapshot) -> Mapping[str, Any]:
         "where": str(candidate.origin),
         "description": candidate.description,
         "renews_itself": renews,
-        "role_arn": s.role_arn if candidate is s.winner and s.role_arn else candidate.value("role_arn"),
+        "role_arn": candidate.value("role_arn"),
+        "assumes": s.role_arn if candidate is s.winner else None,
     }
 
 

@@ -117,6 +117,8 @@ class Snapshot:
     region: str | None = None
     works_in_other_region: str | None = None
     seen: SeenError | None = None
+    seen_source: Candidate | None = None
+    """The source here whose key the text names."""
     until: datetime | None = None
     clock_offset: timedelta | None = None
     details: Mapping[str, str] = field(default_factory=dict)

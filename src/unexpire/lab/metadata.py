@@ -34,7 +34,10 @@ class _Held:
         state = self._state
         with state.lock:
             held = self._session
-            if held is not None and self.stale:
+            if self.stale:
+                if held is None:
+                    over = state.clock.now() - timedelta(minutes=1)
+                    held = self._session = state.issue_for_role(self.role, self._name, kind=self._kind, ends_at=over)
                 return held
             if held is None or held.revoked or state.clock.now() >= held.ends_at - self._ahead(held):
                 held = self._session = state.issue_for_role(self.role, self._name, kind=self._kind, duration=self.life)

@@ -102,8 +102,6 @@ class AssumeRoleProvider:
 
     def fetch(self) -> Credentials:
         """A new session of the role. Raises Rejected (finding ``source-expired``) where the source is over, Denied where AWS says no."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         source = self.source.fetch()
         asked = self.request.parameters(session_name_for(self.environment))
         if self.request.mfa_serial:
@@ -115,7 +113,7 @@ class AssumeRoleProvider:
                 "sts", self.environment, profile=self.profile, credentials=source, region=self.request.region
             )
             answer = sts.assume_role(**asked)
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        except Exception as error:
             raise self._explained(error, source) from error
         given = answer["Credentials"]
         return Credentials(

@@ -38,7 +38,25 @@ __all__ = [
 # Regions that an account has to enable first, and whose STS refuses session tokens of the global endpoint: AWS account management guide,
 # "Enable or disable AWS Regions in your account", as of November 2026.
 _OPT_IN = frozenset(
-    ["af-south-1", "ap-east-1", "ap-east-2", "ap-south-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "me-south-1", "mx-central-1"]
+    [
+        "af-south-1",
+        "ap-east-1",
+        "ap-east-2",
+        "ap-south-2",
+        "ap-southeast-3",
+        "ap-southeast-4",
+        "ap-southeast-5",
+        "ap-southeast-6",
+        "ap-southeast-7",
+        "ca-west-1",
+        "eu-central-2",
+        "eu-south-1",
+        "eu-south-2",
+        "il-central-1",
+        "me-central-1",
+        "me-south-1",
+        "mx-central-1",
+    ]
 )
 
 
@@ -210,14 +228,12 @@ def caller_identity(
     environment: Environment, credentials: Credentials, *, profile: Profile | None = None, region: str | None = None
 ) -> Identity:
     """Ask STS who these credentials are. Never raises for what AWS or the network answer."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     endpoint = None
     try:
         sts = client("sts", environment, profile=profile, credentials=credentials, region=region)
         endpoint = sts.meta.endpoint_url
         answer = sts.get_caller_identity()
-    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+    except Exception as error:
         problem = translate(error, doing="GetCallerIdentity", now=environment.now(), expired="expired-session")
         response: Mapping[str, Any] = getattr(error, "response", {}) or {}
         said = response.get("Error", {})

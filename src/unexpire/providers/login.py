@@ -34,8 +34,6 @@ class LoginProvider:
 
     def fetch(self) -> Credentials:
         """A session of at most 15 minutes. Raises InteractionRequired (finding ``login-needed``) where a human has to sign in again."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         if self.candidate.problem is not None:
             raise self.candidate.problem
         profile = self.candidate.profile or "default"
@@ -52,7 +50,7 @@ class LoginProvider:
             provider = session.get_component("credential_provider").get_provider("login")
             found = provider.load()
             frozen = found.get_frozen_credentials() if found is not None else None
-        except (BotoCoreError, ClientError, OSError, ValueError, KeyError, RuntimeError) as error:
+        except Exception as error:
             raise self._explained(error) from error
         if found is None or frozen is None:
             raise ConfigurationError(

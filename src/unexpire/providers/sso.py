@@ -50,8 +50,6 @@ class SsoProvider:
 
     def fetch(self) -> Credentials:
         """Role credentials from the portal. Raises InteractionRequired where only a login helps."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         if self.candidate.problem is not None:
             raise self.candidate.problem
         token = self.token()
@@ -63,7 +61,7 @@ class SsoProvider:
                 accountId=self._setting("sso_account_id"),
                 accessToken=token.access_token,
             )
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        except Exception as error:
             raise self._explained(error) from error
         given = answer["roleCredentials"]
         return Credentials(
@@ -101,8 +99,6 @@ class SsoProvider:
 
     def _renewed(self, held: SsoToken, now: datetime) -> SsoToken:
         """A new token for the refresh token, which is used up by that; a failure is no matter while the old one lives."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         if held.registration_expires_at is not None and held.registration_expires_at <= now:
             if held.expires_at > now:
                 return held
@@ -117,7 +113,7 @@ class SsoProvider:
                 clientSecret=held.client_secret or "",
                 refreshToken=held.refresh_token or "",
             )
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        except Exception as error:
             if held.expires_at > now:
                 return held
             problem = aws.translate(error, doing="renewal of the SSO login", now=now, where=self._where(held))
@@ -204,12 +200,10 @@ def log_in(
 
     Device authorization grant of sso-oidc. Raises InteractionRequired where it was not approved in time, Denied where it was refused.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     login = _Login(environment, SsoProvider(environment, candidate), prompt, sleep)
     try:
         return login.run()
-    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+    except Exception as error:
         raise aws.translate(error, doing="SSO login", now=environment.now(), where=str(candidate.origin)) from error
 
 

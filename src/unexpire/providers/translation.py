@@ -168,7 +168,10 @@ def _of_botocore(error: BaseException, doing: str, where: str | None) -> Unexpir
             else "a parameter is invalid"
         )
         return ConfigurationError(f"{doing}: {field}", where=where, finding=finding, hint="unexpire diagnose")
-    if name == "ResponseParserError" or isinstance(error, theirs.UnknownEndpointError):
+    if name == "ResponseParserError" or isinstance(
+        error, theirs.UnknownEndpointError | KeyError | TypeError | AttributeError
+    ):
+        # botocore's parsers fail in their own ways on HTML, on half an answer and on JSON of somebody else.
         return RefreshFailed(
             f"{doing}: the endpoint answers something that is not AWS's protocol",
             retryable=True,

@@ -61,8 +61,6 @@ class WebIdentityProvider:
 
     def fetch(self) -> Credentials:
         """A new session for the token that the file holds now."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         token = self._token()
         now = self.environment.now()
         asked: dict[str, object] = {
@@ -74,7 +72,7 @@ class WebIdentityProvider:
             asked["DurationSeconds"] = self.duration_s
         try:
             answer = aws.client("sts", self.environment, profile=self.profile).assume_role_with_web_identity(**asked)
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        except Exception as error:
             raise self._explained(error, token) from error
         given = answer["Credentials"]
         return Credentials(

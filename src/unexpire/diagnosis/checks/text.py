@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...credentials import format_timestamp
 from ...findings import CODES, Evidence, Finding, Remedy, Severity
+from ...providers.candidate import Candidate
 from .. import remedies
 from ..seen import Presigned
 from ..snapshot import EXPIRED_CODES, Snapshot, State
@@ -56,6 +57,9 @@ def check_text(s: Snapshot, others: tuple[Finding, ...]) -> Iterator[Finding]:
             yield url
             return
     code = _code_of(s)
+    if s.seen_source is not None and s.seen_source is not s.winner and code == "expired-session":
+        yield _of_source(s, s.seen_source)
+        return
     if code is None or _environment_explains(s, code, others):
         return
     evidence = [
@@ -64,6 +68,24 @@ def check_text(s: Snapshot, others: tuple[Finding, ...]) -> Iterator[Finding]:
     if seen.access_key_id:
         evidence.append(Evidence("access key id", seen.access_key_id, "in the text"))
     yield Finding(code, _summary(s, code), tuple(evidence), _remedy(s, code), Severity.ERROR)
+
+
+def _of_source(s: Snapshot, source: Candidate) -> Finding:
+    """The text names a key, and the key stands here: it was this source."""
+    seen = s.seen
+    assert seen is not None
+    evidence = (
+        Evidence("in the text", seen.code or "", seen.operation or seen.service),
+        Evidence("access key id", source.access_key_id or "", str(source.origin)),
+    )
+    remedy = (
+        remedies.for_variables(s, "take the dead copy out of the environment", names=remedies.variables_of(s))
+        if source.method == "env"
+        else remedies.copy_in_file(s, source)
+    )
+    return Finding(
+        "static-session", f"it was {source.description}, which nothing renews", evidence, remedy, Severity.ERROR
+    )
 
 
 def _code_of(s: Snapshot) -> str | None:
