@@ -59,10 +59,11 @@ class TerminalPrompt:
 
 def _ask(question: str) -> str:
     try:
-        with open(_terminal_name(), "r+", encoding="utf-8", buffering=1) as terminal:
-            terminal.write(question)
-            terminal.flush()
-            return terminal.readline().strip()
+        # two files: a terminal cannot be sought in, which Python wants of one that is both read and written
+        with open(_terminal_name(), "w", encoding="utf-8") as screen, open(_terminal_name(), encoding="utf-8") as keys:
+            screen.write(question)
+            screen.flush()
+            return keys.readline().strip()
     except OSError as error:
         raise InteractionRequired(
             "an MFA code is needed and there is no terminal to ask on",

@@ -1,0 +1,388 @@
+"""`unexpire run` as a user sees it: real processes, real SDKs, sessions that really end, and a real terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from unexpire.lab import Lab
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="exec")
+
+AWS = Path(sys.executable).with_name("aws")
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab(lifetime=timedelta(hours=1)) as running:
+        yield running
+
+
+@pytest.fixture
+def short_lab() -> Iterator[Lab]:
+    with Lab(lifetime=timedelta(seconds=3)) as running:
+        yield running
+
+
+def variables(lab: Lab, tmp_path: Path, **more: str) -> dict[str, str]:
+    given = lab.make_home(tmp_path)
+    given |= {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
+    }
+    (tmp_path / "runtime").mkdir(exist_ok=True)
+    return {**given, **more}
+
+
+def run(
+    *words: str, env: dict[str, str], profile: str | None = "role", **options: object
+) -> subprocess.CompletedProcess[str]:
+    before = ["--profile", profile] if profile else []
+    line = [sys.executable, "-m", "unexpire", "run", *before, *words]
+    return subprocess.run(line, env=env, capture_output=True, text=True, timeout=100, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def gone(folder: Path) -> bool:
+    """Whether the process beside the command has ended and taken its files along; it does so by itself, soon."""
+    return eventually(lambda: not list(folder.glob("unexpire-run-*")))
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+BUSY = """
+import boto3, time, sys
+client = boto3.client("sts")
+deadline = time.monotonic() + float(sys.argv[1])
+calls = 0
+while time.monotonic() < deadline:
+    client.get_caller_identity()
+    calls += 1
+    time.sleep(0.05)
+print(calls)
+"""
+
+
+def test_boto3_lives_through_many_lifetimes_and_no_request_is_expired(short_lab: Lab, tmp_path: Path) -> None:
+    done = run("--", sys.executable, "-c", BUSY, "18", env=variables(short_lab, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert short_lab.count(outcome="expired") == 0
+    assert short_lab.count(outcome="error") == 0
+    assert short_lab.count("sts", "GetCallerIdentity", outcome="ok") == int(done.stdout) > 20
+    # a session of 3 s is renewed after 1 s: 18 in 18 s, and the first
+    assert short_lab.count("sts", "AssumeRole") <= 22
+    assert gone(tmp_path / "runtime")
+
+
+def test_an_outage_shorter_than_the_margin_goes_unnoticed(tmp_path: Path) -> None:
+    with Lab(lifetime=timedelta(seconds=9)) as lab:
+        env = variables(lab, tmp_path)
+        with subprocess.Popen(
+            [sys.executable, "-m", "unexpire", "run", "--profile", "role", "--", sys.executable, "-c", BUSY, "14"],
+            env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert eventually(lambda: lab.count("sts", "GetCallerIdentity") > 0)
+            lab.outage("sts", "503", operation="AssumeRole", seconds=4)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert int(out) > 0
+        assert lab.count(outcome="expired") == 0
+        assert lab.count("sts", "GetCallerIdentity", outcome="error") == 0
+
+
+def test_the_aws_cli_reads_the_endpoint(lab: Lab, tmp_path: Path) -> None:
+    env = variables(lab, tmp_path)
+    done = run("--", str(AWS), "sts", "get-caller-identity", env=env)
+    assert json.loads(done.stdout)["Arn"].endswith(":assumed-role/Deploy/lab-role")
+    by_name = run("--", str(AWS), "sts", "get-caller-identity", "--profile", "role", env=env)
+    assert json.loads(by_name.stdout)["Arn"].endswith(":assumed-role/Deploy/lab-role")
+
+
+@pytest.mark.parametrize("profile", ["static", "role", "chained", "external", "sso", "web-identity", "process"])
+def test_every_kind_of_source_can_be_served(profile: str, lab: Lab, tmp_path: Path) -> None:
+    done = run("--", str(AWS), "sts", "get-caller-identity", env=variables(lab, tmp_path), profile=profile)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["Account"] == lab.account
+    assert done.stderr == ""
+
+
+def test_a_role_without_any_profile(lab: Lab, tmp_path: Path) -> None:
+    keys = lab.user_credentials
+    env = variables(lab, tmp_path, AWS_ACCESS_KEY_ID=keys.access_key_id, AWS_SECRET_ACCESS_KEY=keys.secret_access_key)
+    role = ("--role-arn", lab.role_arn("Partner"), "--session-name", "ci-42", "--external-id", "partner-42")
+    done = run(*role, "--duration", "15m", "--", str(AWS), "sts", "get-caller-identity", env=env, profile=None)
+    assert json.loads(done.stdout)["Arn"].endswith(":assumed-role/Partner/ci-42"), done.stderr
+
+
+PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+def test_the_command_sees_no_key_and_its_files_are_private(lab: Lab, tmp_path: Path) -> None:
+    script = (
+        PRINT + "; import sys, stat, pathlib; f = pathlib.Path(os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'])"
+    )
+    script += (
+        "; print(json.dumps([f.read_text(), oct(f.stat().st_mode & 0o777), oct(f.parent.stat().st_mode & 0o777)]))"
+    )
+    keys = lab.user_credentials
+    env = variables(
+        lab, tmp_path, AWS_ACCESS_KEY_ID=keys.access_key_id, AWS_SECRET_ACCESS_KEY=keys.secret_access_key, MINE="1"
+    )
+    done = run("--", sys.executable, "-c", script, env=env)
+    seen, (token, mode, folder_mode) = (json.loads(line) for line in done.stdout.splitlines())
+    assert not any(secret in done.stdout for secret in lab.secrets())
+    assert keys.access_key_id not in done.stdout
+    assert seen["MINE"] == "1"
+    assert token == seen["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+    assert (mode, folder_mode) == ("0o600", "0o700")
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 7, 125, 255])
+def test_the_exit_code_is_the_commands(code: int, lab: Lab, tmp_path: Path) -> None:
+    assert run("--", "sh", "-c", f"exit {code}", env=variables(lab, tmp_path)).returncode == code
+
+
+@pytest.mark.parametrize("name", ["KILL", "TERM", "SEGV", "INT", "PIPE", "HUP"])
+def test_a_command_that_a_signal_ends_is_seen_to_end_by_it(name: str, lab: Lab, tmp_path: Path) -> None:
+    done = run("--", "sh", "-c", f"kill -{name} $$", env=variables(lab, tmp_path))
+    assert done.returncode == -getattr(signal, f"SIG{name}")
+
+
+def test_a_command_that_cannot_be_run_ends_as_in_a_shell(lab: Lab, tmp_path: Path) -> None:
+    env = variables(lab, tmp_path)
+    (tmp_path / "plain.txt").write_text("")
+    broken = tmp_path / "broken"
+    broken.write_text("#!/no/such/interpreter\n")
+    broken.chmod(0o755)
+    for word, code in (
+        ("no-such-command", 127),
+        ("/no/such", 127),
+        (str(tmp_path / "plain.txt"), 126),
+        (str(tmp_path), 126),
+    ):
+        done = run("--", word, env=env)
+        assert done.returncode == code, word
+        assert word in done.stderr
+    assert lab.count("sts", "AssumeRole") == 0, "nothing is fetched for a command that does not exist"
+    assert run("--", str(broken), env=env).returncode == 127
+    assert gone(tmp_path / "runtime")
+
+
+def test_a_script_without_a_first_line_is_one_for_sh(lab: Lab, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text('echo "$1-$AWS_REGION"\n')
+    script.chmod(0o755)
+    assert run("--", str(script), "a b", env=variables(lab, tmp_path)).stdout == "a b-us-east-1\n"
+
+
+def test_standard_streams_pass_untouched(lab: Lab, tmp_path: Path) -> None:
+    done = run("--", "sh", "-c", "cat; echo wrong >&2", env=variables(lab, tmp_path), input="a\x00b\n")
+    assert (done.stdout, done.stderr) == ("a\x00b\n", "wrong\n")
+
+
+def test_no_process_of_ours_keeps_a_pipe_of_the_command_open_or_is_its_child(lab: Lab, tmp_path: Path) -> None:
+    script = "import os, sys\ntry:\n os.wait()\nexcept ChildProcessError:\n print('no child')"
+    assert run("--", sys.executable, "-c", script, env=variables(lab, tmp_path)).stdout == "no child\n"
+
+
+def test_pipes_that_break_end_the_command_as_they_should(lab: Lab, tmp_path: Path) -> None:
+    line = f"{sys.executable} -m unexpire run --profile role -- yes | head -n 1"
+    done = subprocess.run(["sh", "-c", line], env=variables(lab, tmp_path), capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("y\n", "")
+
+
+def test_options_of_the_command_are_its_own(lab: Lab, tmp_path: Path) -> None:
+    done = run("echo", "--profile", "x", "-h", "--imds", env=variables(lab, tmp_path))
+    assert done.stdout == "--profile x -h --imds\n"
+
+
+# --- what stops it before the command starts
+
+
+def test_a_failure_of_the_first_fetch_is_told_and_the_command_not_started(lab: Lab, tmp_path: Path) -> None:
+    lab.outage("sts", "refuse")
+    done = run("--", "touch", str(tmp_path / "started"), env=variables(lab, tmp_path))
+    assert done.returncode == 9, done.stderr
+    assert done.stderr.startswith("unexpire: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "started").exists()
+    assert gone(tmp_path / "runtime")
+
+
+def test_a_session_that_is_over_is_refused_with_what_to_type(lab: Lab, tmp_path: Path) -> None:
+    lab.age(0)
+    copy = lab.issue_session("Deploy", seconds=-60)
+    assert copy.session_token
+    env = variables(
+        lab, tmp_path,
+        AWS_ACCESS_KEY_ID=copy.access_key_id, AWS_SECRET_ACCESS_KEY=copy.secret_access_key, AWS_SESSION_TOKEN=copy.session_token,
+        AWS_CREDENTIAL_EXPIRATION=copy.expiration.isoformat() if copy.expiration else "",
+    )  # fmt: skip
+    done = run("--", "touch", str(tmp_path / "started"), env=env, profile=None)
+    assert done.returncode == 3, done.stderr
+    assert "try:" in done.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_static_copy_is_served_with_a_warning_and_its_end(lab: Lab, tmp_path: Path) -> None:
+    copy = lab.issue_session("Deploy", seconds=1800)
+    assert copy.session_token
+    assert copy.expiration
+    env = variables(
+        lab, tmp_path,
+        AWS_ACCESS_KEY_ID=copy.access_key_id, AWS_SECRET_ACCESS_KEY=copy.secret_access_key, AWS_SESSION_TOKEN=copy.session_token,
+        AWS_CREDENTIAL_EXPIRATION=copy.expiration.isoformat(),
+    )  # fmt: skip
+    done = run("--", str(AWS), "sts", "get-caller-identity", env=env, profile=None)
+    assert done.returncode == 0
+    assert "nothing can renew it" in done.stderr
+    assert copy.expiration.strftime("%H:%M") in done.stderr
+
+
+def test_a_needed_code_without_a_terminal_is_exit_7(lab: Lab, tmp_path: Path) -> None:
+    env = variables(lab, tmp_path)
+    done = run(
+        "--",
+        "touch",
+        str(tmp_path / "started"),
+        env=env,
+        profile="mfa",
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 7, done.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_an_unknown_profile_is_told_with_the_nearest(lab: Lab, tmp_path: Path) -> None:
+    done = run("--", "true", env=variables(lab, tmp_path), profile="rolle")
+    assert done.returncode == 10
+    assert "role" in done.stderr
+
+
+# --- the terminal
+
+
+class Terminal:
+    """A shell-less terminal: one command on a pseudo-terminal of its own."""
+
+    def __init__(self, line: list[str], env: dict[str, str]) -> None:
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.execvpe(line[0], line, env)
+        self.seen = b""
+
+    def until(self, text: str, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while text.encode() not in self.seen:
+            assert time.monotonic() < deadline, f"no {text!r} in {self.seen!r}"
+            if select.select([self.master], [], [], 0.1)[0]:
+                with contextlib.suppress(OSError):
+                    self.seen += os.read(self.master, 4096)
+
+    def type(self, text: bytes) -> None:
+        os.write(self.master, text)
+
+    def end(self) -> int:
+        with contextlib.suppress(OSError):
+            while data := os.read(self.master, 4096):
+                self.seen += data
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.master)
+        return code
+
+
+def unexpire_line(*words: str, profile: str = "role") -> list[str]:
+    return [sys.executable, "-m", "unexpire", "run", "--profile", profile, "--", *words]
+
+
+def test_ctrl_c_reaches_the_command_once(lab: Lab, tmp_path: Path) -> None:
+    script = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 0.05; done"
+    terminal = Terminal(unexpire_line("sh", "-c", script), variables(lab, tmp_path))
+    terminal.until("ready")
+    terminal.type(b"\x03")
+    assert terminal.end() == 3
+    assert terminal.seen.count(b"interrupted") == 1
+
+
+def test_ctrl_c_does_not_stop_the_credentials_of_a_command_that_goes_on(lab: Lab, tmp_path: Path) -> None:
+    script = f"trap 'echo going on' INT; sleep 60 & pid=$!; echo ready; wait $pid; kill $pid; {AWS} sts get-caller-identity"
+    terminal = Terminal(unexpire_line("sh", "-c", script), variables(lab, tmp_path))
+    terminal.until("ready")
+    terminal.type(b"\x03")
+    assert terminal.end() == 0, terminal.seen
+    assert b"assumed-role/Deploy" in terminal.seen
+
+
+def test_job_control_and_window_size_are_the_terminals(lab: Lab, tmp_path: Path) -> None:
+    env = variables(lab, tmp_path) | {"PS1": "", "PS2": "", "HISTFILE": ""}
+    terminal = Terminal(["bash", "--norc", "--noprofile", "-i"], env)
+    line = " ".join(f"'{word}'" for word in unexpire_line("sh", "-c", "echo rea$((0))dy; sleep 1000"))
+    terminal.type(f"{line}\n".encode())
+    terminal.until("rea0dy")
+    terminal.type(b"\x1a")
+    terminal.until("Stopped")
+    terminal.type(b"jobs -l | grep -c Stopped; bg; kill %1; wait %1; echo code=$?\n")
+    terminal.until("code=143")
+    terminal.type(b"exit\n")
+    terminal.end()
+    assert gone(tmp_path / "runtime")
+
+
+def test_a_code_is_asked_for_on_the_terminal_before_the_command_starts(lab: Lab, tmp_path: Path) -> None:
+    terminal = Terminal(unexpire_line(str(AWS), "sts", "get-caller-identity", profile="mfa"), variables(lab, tmp_path))
+    terminal.until("MFA code for")
+    terminal.type(b"123456\n")
+    assert terminal.end() == 0, terminal.seen
+    assert b"assumed-role/Secure" in terminal.seen
+
+
+def test_ctrl_c_at_the_prompt_ends_it_without_a_traceback(lab: Lab, tmp_path: Path) -> None:
+    terminal = Terminal(unexpire_line("echo", "started", profile="mfa"), variables(lab, tmp_path))
+    terminal.until("MFA code for")
+    terminal.type(b"\x03")
+    assert terminal.end() == 130
+    assert b"Traceback" not in terminal.seen
+    assert b"started" not in terminal.seen
+
+
+@pytest.mark.parametrize("name", ["TERM", "HUP", "INT", "QUIT", "USR1", "USR2"])
+def test_a_signal_to_the_process_is_one_to_the_command(name: str, lab: Lab, tmp_path: Path) -> None:
+    script = f"trap 'echo got {name}; exit 9' {name}; echo ready; while :; do sleep 0.05; done"
+    with subprocess.Popen(
+        unexpire_line("sh", "-c", script), env=variables(lab, tmp_path), stdout=subprocess.PIPE, text=True
+    ) as it:
+        assert it.stdout
+        assert it.stdout.readline() == "ready\n"
+        it.send_signal(getattr(signal, f"SIG{name}"))
+        assert it.stdout.read() == f"got {name}\n"
+    assert it.returncode == 9
+
+
+def test_nothing_is_left_of_a_command_that_was_killed(lab: Lab, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        unexpire_line("sh", "-c", "echo ready; sleep 1000"), env=variables(lab, tmp_path), stdout=subprocess.PIPE
+    ) as it:
+        assert it.stdout
+        it.stdout.readline()
+        it.kill()
+    assert gone(tmp_path / "runtime")
