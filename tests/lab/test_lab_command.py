@@ -141,9 +141,8 @@ def test_behind_a_shell() -> None:
 def test_the_aws_cli_dies_of_an_ended_session() -> None:
     aws = str(Path(sys.executable).parent / "aws")
     dead = run("--", aws, "sts", "get-caller-identity", "--profile", "expired")
-    assert dead.returncode == 255 or dead.returncode == 254
+    assert dead.returncode in (254, 255)
     assert "(ExpiredToken)" in dead.stderr
-    assert "Deploy/lab-role" in run("--", aws, "sts", "get-caller-identity", "--profile", "role").stdout
 
 
 # the pytest plugin

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,6 +187,21 @@ def test_web_identity(lab: Lab, sts: Sts) -> None:
         "InvalidIdentityToken",
         f"No OpenIDConnect provider found in your account for {stranger.url}/_issuer",
     )
+
+
+def test_a_token_file_is_rotated_before_its_token_ends(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "run" / "token"
+    lab.write_web_identity_token(file, seconds=1000, rotate=True)
+    first = file.read_text()
+    lab.advance(700)
+    assert lab.rotate_due()
+    assert file.read_text() == first
+    lab.advance(101)
+    assert lab.rotate_due()
+    assert file.read_text() != first
+    assert file.stat().st_mode & 0o777 == 0o600
+    lab.stop_rotation()
+    assert not lab.rotate_due()
 
 
 def test_the_issuer_publishes_the_key_that_signs(lab: Lab) -> None:

@@ -31,18 +31,22 @@ _HARMLESS = frozenset({"AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_CLI_AUTO_PROMPT",
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class _Lifetime(click.ParamType[timedelta]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        found = re.fullmatch(r"(\d+)\s*([smhd]?)", str(value).strip())
-        if found is None or int(found[1]) == 0:
-            self.fail(f"{value!r} is not a duration: say 20s, 15m, 1h", param, ctx)
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2] or "s"])
+def _lifetime(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+)\s*([smhd]?)", value.strip())
+    if found is None or int(found[1]) == 0:
+        raise click.BadParameter(f"{value!r} is not a duration: say 20s, 15m, 1h", ctx, param)
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2] or "s"])
 
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
-@click.option("--lifetime", type=_Lifetime(), help="How long every session lasts: 20s, 15m. Default: as AWS has it.")
+@click.option(
+    "--lifetime",
+    metavar="DURATION",
+    callback=_lifetime,
+    help="How long every session lasts: 20s, 15m. Default: as AWS has it.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
 @click.option(
     "--home",
@@ -70,10 +74,7 @@ def lab(
     every kind, and ends with CMD's exit code.
     """
     if demo:
-        from importlib import import_module
-
-        shown: int = import_module("unexpire.cli.demo").demo()
-        return shown
+        return _demo()
     if shell:
         if command:
             raise click.UsageError("--shell takes no command: it is for eval")
@@ -86,6 +87,13 @@ def lab(
             return _serve_for(running, variables, until_pid)
         _introduce(running, folder)
         return _serve()
+
+
+def _demo() -> int:
+    from importlib import import_module
+
+    shown: int = import_module("unexpire.cli.demo").demo()
+    return shown
 
 
 @contextlib.contextmanager

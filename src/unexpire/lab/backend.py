@@ -35,18 +35,18 @@ class Backend:
         self._application: _Application | None = None
         self._lock = threading.Lock()
 
-    def answer(self, request: Request, call: Call) -> Response:
+    def answer(self, request: Request, call: Call, account: str) -> Response:
         """moto's answer to an admitted request. Loads moto at the first one: a second or two, which no other lab pays."""
-        return self._ask(self._load(), request, call)
+        return self._ask(self._load(), request, call, account)
 
-    def _ask(self, application: _Application, request: Request, call: Call) -> Response:
+    def _ask(self, application: _Application, request: Request, call: Call, account: str | None = None) -> Response:
         _keep_warnings_out()
         status, headers = [0], [("", "")]
 
         def start_response(line: str, found: list[tuple[str, str]], _: Any = None) -> None:
             status[0], headers[:] = int(line.split(" ", 1)[0]), found
 
-        chunks = application(self._environment(request, call), start_response)
+        chunks = application(self._environment(request, call, account or self._state.account), start_response)
         try:
             body = b"".join(chunks)
         finally:
@@ -96,7 +96,7 @@ class Backend:
             headers = {"host": "127.0.0.1", "content-type": "application/x-www-form-urlencoded"}
             self._ask(application, Request("POST", "/", "", headers, body), Call("iam", form["Action"], Protocol.QUERY))
 
-    def _environment(self, request: Request, call: Call) -> dict[str, Any]:
+    def _environment(self, request: Request, call: Call, account: str) -> dict[str, Any]:
         host, _, port = request.headers.get("host", "127.0.0.1:80").partition(":")
         headers = dict(request.headers)
         for name in ("x-amz-security-token", "expect", "connection", "transfer-encoding"):
@@ -106,7 +106,7 @@ class Backend:
             f"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/{call.region}/{call.service}/aws4_request, "
             "SignedHeaders=host, Signature=0"
         )
-        headers["x-moto-account-id"] = self._state.account
+        headers["x-moto-account-id"] = account
         environment: dict[str, Any] = {
             "REQUEST_METHOD": request.method,
             "SCRIPT_NAME": "",

@@ -43,6 +43,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "set_container": frozenset({"stale"}),
     "issue_session": frozenset({"role", "name", "seconds"}),
     "web_identity_token": frozenset({"subject", "audience", "seconds"}),
+    "stop_rotation": frozenset(),
     "reset_counts": frozenset(),
     "set_forget_after": frozenset({"seconds"}),
 }

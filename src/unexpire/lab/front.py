@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from email.utils import format_datetime
@@ -25,6 +27,8 @@ from .sts import Sts
 from .wire import Call, Protocol, Request, Response
 
 __all__ = ["Front"]
+
+_log = logging.getLogger(__name__)
 
 _PORTAL = {
     "/federation/credentials": "GetRoleCredentials",
@@ -81,6 +85,10 @@ class Front:
             response = local[1](request) if local is not None else await self._aws(request, claim, call)
         except Refused as error:
             response = render(error, call, request.method, _json_version(request))
+        except Exception:
+            # A fault of the lab or of moto must not leave the caller waiting for ever.
+            _log.exception("%s %s failed in the lab", call.service, call.operation)
+            response = render(refuse("internal", call), call, request.method, _json_version(request))
         response = self._recorded(request, response, call, claim)
         if outage is not None and outage.mode == "truncate":
             raise Broken(truncated(response))
@@ -90,7 +98,10 @@ class Front:
         """What an outage answers; None where the right answer follows after all. Raises Broken."""
         if outage.mode in ("refuse", "garbage", "hang"):
             self._recorded(request, Response(0, outcome=f"outage:{outage.mode}"), call, claim)
-        if outage.mode == "refuse":
+        if outage.mode == "hang":
+            while not self.outages.over(outage):
+                await asyncio.sleep(0.1)
+        if outage.mode in ("refuse", "hang"):
             raise Broken
         if outage.mode == "garbage":
             raise Broken(secrets.token_bytes(512))
@@ -104,7 +115,7 @@ class Front:
             return self.sts.answer(request, caller, call)
         self._check_may_call(caller, call)
         assert self.server is not None
-        response = await in_pool(self.server, self.backend.answer, request, call)
+        response = await in_pool(self.server, self.backend.answer, request, call, caller.account)
         if call.service == "iam" and response.status == 200:
             learn(self.state, request.form, response.body)
         return response

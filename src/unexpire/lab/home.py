@@ -8,7 +8,7 @@ mfa            role Secure, from static, asks for an MFA code (``123456``)
 external       role Partner, from static, with an external id
 sso            IAM Identity Center through an sso-session, logged in, with a refresh token
 sso-legacy     IAM Identity Center the old way, logged in, without one
-web-identity   role Web, from a token file
+web-identity   role Web, from a token file that the lab rotates
 process        a program that prints credentials
 imds           role Deploy, from the instance's role
 container      role Deploy, from the task's role
@@ -90,7 +90,7 @@ def write(lab: Lab, home: Path) -> None:
     token_file = aws / "web-identity-token"
     script = aws / "process.py"
     script.write_text(_PROCESS)
-    lab.write_web_identity_token(token_file)
+    lab.write_web_identity_token(token_file, rotate=True)
     _private(aws / "credentials", _credentials_text(lab))
     (aws / "config").write_text(_config_text(lab, token_file, script))
     sso_login(lab, home, "lab")

@@ -6,10 +6,11 @@ The tokens are RS256 JWTs (RFC 7519), as Kubernetes and GitHub Actions issue the
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,8 @@ class Issuer:
     def __init__(self, clock: LabClock, vault: Vault) -> None:
         self._clock, self._vault = clock, vault
         self._lock = threading.Lock()
-        self._key: RSAPrivateKey | None = None
         self._issued = 0
+        self._files: dict[Path, tuple[timedelta, datetime]] = {}
         self._ages: list[tuple[int, timedelta]] = []
         self.url = ""
 
@@ -83,6 +84,31 @@ class Issuer:
         with os.fdopen(descriptor, "w") as file:
             file.write(self.token(**claims))
         os.replace(partial, path)
+
+    def keep_fresh(self, path: Path, life: timedelta) -> None:
+        """Write a token to `path` now, and a new one whenever `rotate` finds four fifths of its life gone, as the kubelet does."""
+        self.write_token(path, life=life)
+        with self._lock:
+            self._files[path] = (life, self._clock.now() + life * 0.8)
+
+    def rotate(self) -> bool:
+        """Rewrite the token files that are due; whether there are any to look after. A file whose folder is gone is let go."""
+        now = self._clock.now()
+        with self._lock:
+            due = [(path, life) for path, (life, when) in self._files.items() if now >= when]
+        for path, life in due:
+            try:
+                if not path.parent.is_dir():
+                    raise FileNotFoundError(path.parent)
+                self.keep_fresh(path, life)
+            except OSError:
+                self.let_go(path)
+        return bool(self._files)
+
+    def let_go(self, path: Path | None = None) -> None:
+        """Stop rotating one file, or all: what they hold then expires."""
+        with self._lock:
+            self._files = {} if path is None else {p: rest for p, rest in self._files.items() if p != path}
 
     def read(self, token: str) -> dict[str, Any]:
         """The claims of a valid token; raises TokenExpired or TokenInvalid."""
@@ -137,11 +163,7 @@ class Issuer:
 
     def _private_key(self) -> RSAPrivateKey:
         with self._lock:
-            if self._key is None:
-                from cryptography.hazmat.primitives.asymmetric import rsa
-
-                self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            return self._key
+            return _key_of_this_process()
 
     def _sign(self, text: bytes) -> bytes:
         from cryptography.hazmat.primitives import hashes
@@ -164,6 +186,14 @@ class Issuer:
         """Every token issued so far is older by this, as if time had passed for it alone."""
         with self._lock:
             self._ages.append((self._issued, by))
+
+
+@functools.cache
+def _key_of_this_process() -> RSAPrivateKey:
+    """One key for all labs of a process: making one takes longer than starting a lab, and the issuer's URL tells labs apart."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _encode(raw: bytes) -> str:

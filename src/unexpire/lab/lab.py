@@ -76,6 +76,10 @@ class Lab:
     def account(self) -> str:
         return self.state.account
 
+    def now(self) -> datetime:
+        """What time AWS thinks it is."""
+        return self.clock.now()
+
     @property
     def port(self) -> int:
         return self._server.port
@@ -179,9 +183,24 @@ class Lab:
     ) -> str:
         return self._front.issuer.token(subject, audience, timedelta(seconds=seconds))
 
-    def write_web_identity_token(self, path: Path, seconds: float = 86400) -> None:
-        """Write a fresh token to `path` in one step, as the kubelet does; call it again to rotate."""
-        self._front.issuer.write_token(path, life=timedelta(seconds=seconds))
+    def write_web_identity_token(self, path: Path, seconds: float = 86400, *, rotate: bool = False) -> None:
+        """Write a fresh token to `path` in one step, as the kubelet does. `rotate`: and again, each time when four fifths of its
+        life are gone, until `stop_rotation` or the end of the lab."""
+        life = timedelta(seconds=seconds)
+        if not rotate:
+            self._front.issuer.let_go(path)
+            self._front.issuer.write_token(path, life=life)
+            return
+        self._front.issuer.keep_fresh(path, life)
+        self._server.every(0.25, self._front.issuer.rotate)
+
+    def rotate_due(self) -> bool:
+        """Rewrite the token files that are due now, as happens by itself four times a second; whether there are any at all."""
+        return self._front.issuer.rotate()
+
+    def stop_rotation(self) -> None:
+        """Nobody rewrites the web identity token files any more."""
+        self._front.issuer.let_go()
 
     def register_sso_client(self) -> Client:
         return self._front.sso.register_client()

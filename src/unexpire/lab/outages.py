@@ -20,8 +20,13 @@ MODES: tuple[str, ...] = get_args(Mode)
 
 @dataclass
 class Outage:
-    """refuse (the connection is closed without an answer), hang (none ever comes), 500, 503, throttle (in the service's words),
-    slow (a right answer, `delay_s` late), truncate (half an answer), html, redirect, garbage (not HTTP), empty (200, nothing)."""
+    """What a service does instead of answering.
+
+    refuse    closes the connection              500, 503, throttle   fails in the service's own words
+    hang      never answers, closes at the end   slow                 answers rightly, `delay_s` late
+    garbage   sends what is not HTTP             truncate             sends half of its answer
+    empty     answers 200 and nothing            html, redirect       answers as a proxy or a login page would
+    """
 
     service: str
     """As in signatures (``sts``, ``s3`` …), or ``sso sso-oidc signin imds container issuer``; ``*`` is all."""
@@ -47,6 +52,11 @@ class Outages:
     def clear(self, service: str | None = None) -> None:
         with self._lock:
             self._current = [] if service is None else [o for o in self._current if o.service != service]
+
+    def over(self, outage: Outage) -> bool:
+        """Whether an outage that a call met has been cleared or has ended since."""
+        with self._lock:
+            return outage not in self._current or (outage.until is not None and self._now() >= outage.until)
 
     def hit(self, call: Call) -> Outage | None:
         """The outage that this call meets, if any."""
@@ -77,8 +87,6 @@ _PAGE = b"<!DOCTYPE html><html><head><title>Sign in to the network</title></head
 
 async def effect(outage: Outage, call: Call, method: str) -> Response | None:
     """What is answered instead of the right thing; None: answer after all (slow, truncate)."""
-    if outage.mode == "hang":
-        await asyncio.Event().wait()
     if outage.mode == "slow":
         await asyncio.sleep(outage.delay_s)
     failures = {"500": "internal", "503": "unavailable", "throttle": "throttled"}

@@ -57,6 +57,15 @@ class Server:
         self.pool.shutdown(wait=True, cancel_futures=True)
         self._socket.close()
 
+    def every(self, seconds: float, work: Callable[[], bool]) -> None:
+        """Do `work` again and again on the server's thread, for as long as it says so."""
+
+        def again() -> None:
+            if work():
+                self._loop.call_later(seconds, again)
+
+        self._loop.call_soon_threadsafe(again)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         listening = self._loop.run_until_complete(

@@ -43,6 +43,8 @@ class Sts:
         form = request.form
         if call.operation == "AssumeRoleWithWebIdentity":
             return self._assume_role_with_web_identity(form, call)
+        if call.operation == "AssumeRoleWithSAML":
+            raise Refused("InvalidIdentityToken", "Invalid base64 SAMLResponse", 400)  # the lab has no SAML provider
         if caller is None:
             raise refuse("missing", call)
         operations: dict[str, Callable[[dict[str, str], Caller], Response]] = {
