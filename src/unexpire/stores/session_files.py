@@ -187,16 +187,15 @@ def _unchanged(fields: list[str], start: int) -> bool:
 
 def make_private(path: str) -> None:
     """Make the folder and those above it, 0700 where they are new. Raises OSError."""
-    try:
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    if above != path:
+        make_private(above)
+    try:  # noqa: SIM105 - contextlib is not loaded yet
         os.mkdir(path, 0o700)
     except FileExistsError:
-        pass
-    except FileNotFoundError:
-        above = os.path.dirname(path)
-        if above == path:
-            raise
-        make_private(above)
-        make_private(path)
+        pass  # somebody else was quicker
 
 
 def claim_renewal(attempt: str, now: float) -> bool:

@@ -1,0 +1,72 @@
+"""A home against a lab, and unexpire as other programs call it: a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from unexpire.lab import Lab
+from unexpire.stores import session_files
+from unexpire.stores.session_cache import SessionCache
+
+T = TypeVar("T")
+
+COMMAND = (sys.executable, "-m", "unexpire")
+
+
+@dataclass
+class Desk:
+    """One user's home against a lab, and that user's terminal."""
+
+    lab: Lab
+    home: Path
+    environment: dict[str, str]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # no terminal, whatever the tests were started from
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=100)
+        self.shows_no_secret(err)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def shows_no_secret(self, text: str) -> None:
+        assert not [secret for secret in self.lab.secrets() if secret in text]
+
+    def assumed(self) -> int:
+        return self.lab.count(operation="AssumeRole")
+
+    @property
+    def cache(self) -> SessionCache:
+        return SessionCache(Path(session_files.folder(self.environment, str(self.home)) or ""))
+
+    @property
+    def config(self) -> Path:
+        return self.home / ".aws" / "config"
+
+    def lane_of(self, *arguments: str) -> Path:
+        key = session_files.key_of(arguments, self.environment)
+        return self.cache.lanes / session_files.name_of(key)
+
+
+def eventually(look: Callable[[], T], within_s: float = 60) -> T:
+    """What `look` finds, as soon as it finds something: for what another process does in its own time."""
+    end = time.monotonic() + within_s
+    while not (found := look()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.2)
+    return found
