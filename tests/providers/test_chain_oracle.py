@@ -60,6 +60,7 @@ def _same_reason(theirs: str, finding: str) -> bool:
     return finding in _LOOSE.get(name, {finding})
 
 
+@pytest.mark.timeout(400)  # about 20 s of one core, however busy the others keep it
 def test_the_predicted_winner_is_what_botocore_picks(home: Path) -> None:
     seen: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
