@@ -213,23 +213,38 @@ class TestKeysOfSomebodyElse:
             client.get_caller_identity()
         assert renewals(lab) == 0
 
-    def test_request_credentials_and_s3_express_are_left_alone(self, lab: Lab) -> None:
-        client = unexpire.boto3_session("role").client("sts")
-        client.get_caller_identity()
-        lab.end_all_sessions()
-        frozen = unexpire.boto3_session("role").get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
-        assert renewals(lab) == 2
+    def test_keys_given_for_one_request_are_left_alone(self, lab: Lab) -> None:
+        session = unexpire.boto3_session("role")
+        client = session.client("sts")
+        given = session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
 
         def give_keys(context: dict[str, object], **_: object) -> None:
-            context["signing"] = {
-                "request_credentials": type("Given", (), {"get_frozen_credentials": lambda _: frozen})()
-            }
+            holder = type("Given", (), {"get_frozen_credentials": lambda _: given})
+            context["signing"] = {"request_credentials": holder()}
 
         lab.end_all_sessions()
         client.meta.events.register("before-call.sts.GetCallerIdentity", give_keys)
         with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
             client.get_caller_identity()
-        assert renewals(lab) == 2
+        assert renewals(lab) == 1
+
+    def test_sessions_of_s3_express_are_left_to_botocore(self, lab: Lab) -> None:
+        """The answers are made up: that its own session ended is none of our keys' business."""
+        session = unexpire.boto3_session("role")
+        s3 = session.client("s3", endpoint_url=None)
+        made = b"""<CreateSessionResult><Credentials><SessionToken>express</SessionToken><SecretAccessKey>s</SecretAccessKey>
+            <AccessKeyId>EXPRESS</AccessKeyId><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></CreateSessionResult>"""
+        asked: list[str] = []
+
+        def send(request: object, event_name: str, **_: object) -> object:
+            asked.append(event_name.rpartition(".")[2])
+            return _refused(200, made) if asked[-1] == "CreateSession" else _refused(400, _S3_EXPIRED)
+
+        s3.meta.events.register("before-send.s3", send)
+        with pytest.raises(botocore.exceptions.ClientError, match="ExpiredToken"):
+            s3.get_object(Bucket="mine--use1-az4--x-s3", Key="x")
+        assert asked == ["CreateSession", "GetObject"]
+        assert renewals(lab) == 1
 
 
 class TestAhead:
@@ -288,7 +303,11 @@ class TestRewrittenFile:
         client.get_caller_identity()
         (home / ".aws" / "credentials").write_text("")
         client.get_caller_identity()
-        assert lab.count("sts", "GetCallerIdentity", outcome="ok") == 3
+        lab.end_all_sessions()
+        _write_session(lab, home, "copy")
+        client.get_caller_identity()
+        assert lab.count("sts", "GetCallerIdentity", outcome="ok") == 4
+        assert lab.count(outcome="expired") == 0
 
     def test_a_role_is_signed_for_with_the_keys_that_stand_there_now(self, lab: Lab, home: Path) -> None:
         client = unexpire.boto3_session("role").client("sts")
@@ -394,6 +413,7 @@ class TestTravel:
         with multiprocessing.get_context(method).Pool(2) as pool:
             found = pool.map(_identity_of, [session] * 4)
         assert all(arn.startswith(f"arn:aws:sts::{lab.account}:assumed-role/Deploy/") for arn in found)
+        assert renewals(lab) == 1
 
     def test_a_forked_child_does_not_wait_for_locks_of_threads_it_does_not_have(self, lab: Lab) -> None:
         if not hasattr(os, "fork"):

@@ -13,17 +13,21 @@ from pathlib import Path
 
 from ..credentials import Credentials
 from ..errors import RefreshFailed, UnexpireError
-from ..freshness import DEFAULT_POLICY, Freshness
+from ..freshness import Freshness, RefreshPolicy
 from ..providers.base import Prompt, Provider
 from ..providers.resolve import RoleRequest, provider_for
 from ..refresher import Refresher
 from ..settings.environment import Clock, Environment, utc_now
+from .sessions import session_store
 
 __all__ = ["Source", "SourceRequest"]
 
 _KEYS_IN_FILES = frozenset({"shared-credentials-file", "config-file"})
 # A call that is rejected was signed at most a few renewals ago, however slow it is.
 _REMEMBERED = 8
+# The margin is for programs that go on signing with what they were given. Here every request asks, so there is hardly any need for one,
+# and an outage of STS may last until shortly before the end.
+_POLICY = RefreshPolicy(longest_margin=timedelta(seconds=30))
 _FRUITLESS_PAUSE = timedelta(minutes=1)
 
 
@@ -60,26 +64,31 @@ class _Following:
         return self.provider.describe()
 
     def fetch(self) -> Credentials:
-        """What the source gives now; RefreshFailed where it has come to give another account's keys.
+        """What the source gives now; RefreshFailed where the settings have come to lead to another kind of source or account.
 
-        A program that runs must not end up in another account because somebody edited a file.
+        A program that runs must not end up as somebody else because a file was edited, or is empty for a moment while it is.
         """
-        self.provider = self._request.resolve(self._environment(), self._prompt)
-        fetched = self.provider.fetch()
+        provider = self._request.resolve(self._environment(), self._prompt)
+        if provider.method != self.method and not {provider.method, self.method} <= _KEYS_IN_FILES:
+            raise self._moved(f"now takes its keys from {provider.describe()}")
+        fetched = provider.fetch()
         account = fetched.account
         if self._account and account and account != self._account:
-            raise RefreshFailed(
-                f"{self.describe()} now leads to account {account}; this session runs in {self._account}",
-                retryable=False,
-                hint="start a new session to change accounts",
-            )
-        self._account = account or self._account
+            raise self._moved(f"now leads to account {account}, not to {self._account}")
+        self.provider, self._account = provider, account or self._account
         return fetched
+
+    def _moved(self, what: str) -> RefreshFailed:
+        return RefreshFailed(
+            f"the profile of this session {what}", retryable=False, hint="start a new session to follow the settings"
+        )
 
 
 class Source:
     """Keys for one session: `current` for the next request, `renew` for one that AWS rejected. Safe for threads and for fork.
 
+    Sessions are shared with the other processes of this user through the cache that the user's settings choose, so that a hundred
+    workers of one role cost one AssumeRole.
     Every method raises UnexpireError where there is nothing usable, and nothing else.
     """
 
@@ -103,7 +112,10 @@ class Source:
         self._files = (environment.config_path, environment.credentials_path)
         self._seen = _look_at(self._files)
         self._following = _Following(self.request, lambda: Environment.current(clock=self._clock), self._prompt)
-        self._refresher = Refresher(self._following, clock=self._clock)
+        self._refresher = self._new_refresher(environment)
+
+    def _new_refresher(self, environment: Environment) -> Refresher:
+        return Refresher(self._following, policy=_POLICY, clock=self._clock, store=session_store(environment))
 
     @property
     def method(self) -> str:
@@ -121,7 +133,7 @@ class Source:
     def ready(self) -> Credentials | None:
         """`current`, or None where that would have to wait for the source."""
         held = self._refresher.peek() if self._pid == os.getpid() else None
-        if held is None or DEFAULT_POLICY.freshness(held, self._clock()) is Freshness.EXPIRED:
+        if held is None or _POLICY.freshness(held, self._clock()) is Freshness.EXPIRED:
             return None
         return self.current()
 
@@ -170,7 +182,9 @@ class Source:
         if changed:
             # Half-written, or keys of another account: what is held stays, and the next change is noticed again.
             with contextlib.suppress(UnexpireError):
-                self._refresher.renew(self._refresher.peek())
+                fresh = self._new_refresher(Environment.current(clock=self._clock))
+                fresh.current()
+                self._refresher = fresh
 
 
 def _look_at(files: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:
