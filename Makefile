@@ -13,6 +13,8 @@ help:
 # The wheel is what users get, so the wheel is what is tested: nothing here ever imports the checkout.
 $(STAMP): $(SOURCES) constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -U pip
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt build hatchling
 	@rm -rf build/wheel && $(BIN)/python -m build -q --wheel --no-isolation -o build/wheel .
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group dev "$$(ls build/wheel/*.whl)[lab,boto3]"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..credentials import Credentials, format_timestamp
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StoreError
 from ..findings import Action, Diagnosis, Remedy
 from ..providers.ends import own_cache
 from ..providers.resolve import provider_for
@@ -83,7 +84,8 @@ def _renewal(remedy: Remedy, environment: Environment, prompt: Prompt, source: s
 
 
 def _write(environment: Environment, path: Path, profile: str, source: str, prompt: Prompt) -> str:
-    fresh = provider_for(environment, profile=source, prompt=prompt).fetch()
+    provider = provider_for(environment, profile=source, prompt=prompt)
+    fresh = provider.fetch()
     if not fresh.session_token:
         raise ConfigurationError(
             f"profile {source} gives long-term keys, which are never copied",
@@ -91,7 +93,16 @@ def _write(environment: Environment, path: Path, profile: str, source: str, prom
             hint="name a profile that assumes a role or uses SSO",
         )
     credentials_file.write_session(path, profile, fresh, backup=True)
+    _remember(environment, provider.identity, fresh)
     return f"wrote a new session to profile {profile}, which {_ends(fresh)}"
+
+
+def _remember(environment: Environment, identity: str, fresh: Credentials) -> None:
+    """Keep it among our sessions as well: that tells a later diagnosis when the copy ends and where it came from."""
+    cache = own_cache(environment)
+    if cache is not None:
+        with contextlib.suppress(StoreError):
+            cache.save(identity, fresh)
 
 
 def _ends(credentials: Credentials) -> str:
@@ -139,10 +150,9 @@ def _sso_login(environment: Environment, profile: str, prompt: Prompt) -> str:
 def _with_code(environment: Environment, profile: str, role: RoleRequest | None, prompt: Prompt) -> str:
     provider = provider_for(environment, profile=None if role is not None else profile, role=role, prompt=prompt)
     fresh = provider.fetch()
-    cache = own_cache(environment)
-    if cache is None:
+    if own_cache(environment) is None:
         raise ConfigurationError("there is no home folder to keep the session in", hint="export HOME=…")
-    cache.save(provider.identity, fresh)
+    _remember(environment, provider.identity, fresh)
     return f"kept a session that {_ends(fresh)}; unexpire run and credential-process use it"
 
 

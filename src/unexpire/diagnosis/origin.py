@@ -7,7 +7,8 @@ import re
 from ..credentials import account_id_of_key
 from ..providers.candidate import Candidate
 from ..providers.chain import predict
-from ..providers.ends import find_end
+from ..providers.ends import find_end, own_cache
+from ..providers.resolve import provider_of
 from ..settings.environment import Environment
 from ..stores import aws_caches
 from .snapshot import Likely
@@ -26,6 +27,12 @@ def likely_origin(environment: Environment, copy: Candidate) -> Likely | None:
         for name in environment.settings().profiles
         if (candidate := _renewing(environment, name)) is not None and not _uses(candidate, copy)
     ]
+    kept = own_cache(environment)
+    entry = kept.find(key) if kept is not None else None
+    if entry is not None:
+        for candidate in profiles:
+            if provider_of(environment, candidate).identity == entry.identity:
+                return Likely(candidate, "unexpire fetched this very session from it", True)
     proven = _proven(environment, key, profiles)
     if proven is not None:
         return Likely(proven, "the AWS CLI's cache holds this very session for it", True)
