@@ -107,8 +107,8 @@ class Credentials:
         """The account id, as the source said or as the access key id carries it."""
         return self.account_id or account_id_of_key(self.access_key_id)
 
-    def issued(self, moment: datetime) -> Credentials:
-        """The same keys with the moment they were issued."""
+    def issued(self, moment: datetime | None) -> Credentials:
+        """The same keys with the moment they were issued; None: not known."""
         return replace(self, issued_at=moment)
 
     def ending(self, expiration: datetime | None) -> Credentials:

@@ -69,12 +69,21 @@ class Standing:
     last_renewed: datetime | None
 
 
+_SHORTEST_USEFUL = timedelta(seconds=5)
+"""A set with less life left is no use to a request that is about to be signed, unless its whole life is that short (the lab's)."""
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 def _in_background(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="unexpire-renewal", daemon=True).start()
+
+
+def _same(one: Credentials, other: Credentials) -> bool:
+    """The same keys with the same end; when they are taken to have begun does not matter."""
+    return one.issued(None) == other.issued(None)
 
 
 class Refresher:
@@ -108,10 +117,12 @@ class Refresher:
         self._renewing = False
         self._error: UnexpireError | None = None
         self._failures = 0
+        self._unchanged = 0
         self._renewals = 0
         self._attempts = 0
+        # The source was asked in vain at `_asked_at`, and is left alone until `_not_before`.
         self._not_before: datetime | None = None
-        self._failed_at: datetime | None = None
+        self._asked_at: datetime | None = None
         self._last_renewed: datetime | None = None
 
     @property
@@ -124,7 +135,7 @@ class Refresher:
 
     def current(self) -> Credentials:
         """Credentials that are usable now, never expired ones; else raises UnexpireError, the reason of the last failure."""
-        held = self._held
+        held = self._held if self._held is not None else self._shared()
         if held is not None:
             freshness = self.policy.freshness(held, self._clock())
             if freshness is Freshness.FRESH:
@@ -135,17 +146,19 @@ class Refresher:
         return self._renewed(None)
 
     def renew(self, rejected: Credentials | None = None) -> Credentials:
-        """A set other than `rejected`, which AWS refused before its time: fetched once for all who held it. Without one, a new set.
+        """A set other than `rejected`, which AWS refused before its time: fetched once for all who held it.
 
-        Raises UnexpireError where the source gives none; what is held stays.
+        Without one, what the source gives now, also where a failure has just been noted: somebody asks who knows that it is
+        worth it. Raises UnexpireError where the source gives none; what is held stays.
         """
         held = self._held
-        if rejected is not None and held is not None and held.access_key_id != rejected.access_key_id:
+        if rejected is None:
+            return self._renewed(held, forced=True)
+        if held is not None and held.access_key_id != rejected.access_key_id:
             return self.current()
-        if rejected is not None:
-            with self._state:
-                self._rejected.add(rejected.access_key_id)
-        return self._renewed(rejected or held, forced=True)
+        with self._state:
+            self._rejected.add(rejected.access_key_id)
+        return self._renewed(rejected, forced=True, patient=True)
 
     def renew_ahead(self) -> bool:
         """Renew in the background if it is due and no renewal is under way; True if one was started. For keepers."""
@@ -197,8 +210,11 @@ class Refresher:
             with self._state:
                 self._renewing = False
 
-    def _renewed(self, stale: Credentials | None, *, forced: bool = False) -> Credentials:
-        """Wait for the renewal in flight; if what it left is no good, be the next one."""
+    def _renewed(self, stale: Credentials | None, *, forced: bool = False, patient: bool = False) -> Credentials:
+        """Wait for the renewal in flight; if what it left is no good, be the next one.
+
+        `stale` is what the caller knows already; `forced` wants another one even while that lives; `patient` keeps to the backoff.
+        """
         with self._flight:
             held = self._held
             if held is not None and (not forced or stale is None or held.access_key_id != stale.access_key_id):
@@ -206,31 +222,36 @@ class Refresher:
                 if freshness is not Freshness.EXPIRED and held.access_key_id not in self._rejected:
                     return held
             with self._state:
-                if self._error is not None and self._waiting_out(self._clock()) and not self._may_ask(forced):
+                if self._error is not None and self._waiting_out(self._clock()) and (patient or not forced):
                     raise self._error
-            return self._fetch()
-
-    def _may_ask(self, forced: bool) -> bool:
-        """A forced renewal goes through one backoff only if the failure before it was not this very attempt's."""
-        return forced and self._failures == 0
+            return self._fetch(forced)
 
     def _waiting_out(self, now: datetime) -> bool:
-        """Whether the backoff still runs. A clock that was set back does not stretch it."""
-        if self._not_before is None or self._failed_at is None:
+        """Whether the source is to be left alone. A clock that was set back does not stretch that."""
+        if self._not_before is None or self._asked_at is None:
             return False
-        return self._failed_at <= now < self._not_before
+        return self._asked_at <= now < self._not_before
 
-    def _fetch(self) -> Credentials:
-        """Lock, re-read, renew, publish. Called with `_flight` held."""
+    def _fetch(self, forced: bool = False) -> Credentials:
+        """Lock, re-read, renew, publish. Called with `_flight` held.
+
+        Another process's set will do, but for a forced renewal only one that was not there before this process waited.
+        """
+        known = self._stored() if forced else None
         try:
             with self._locked():
-                found = self._from_store()
-                if found is None:
-                    found = self._ask()
+                found = self._from_store(known)
+                if found is not None:
+                    return self._take(found)
+                found = self._ask()
+                if found is not self._held:
                     self._publish(found)
         except UnexpireError as error:
             self._note_failure(error)
             raise
+        with self._state:
+            self._renewals += 1
+            self._last_renewed = self._clock()
         return self._take(found)
 
     @contextlib.contextmanager
@@ -250,21 +271,29 @@ class Refresher:
         finally:
             held.__exit__(None, None, None)
 
-    def _from_store(self) -> Credentials | None:
-        """What another process renewed in the meantime, if it is fresh and not one that AWS refused."""
+    def _shared(self) -> Credentials | None:
+        """The first look: what another process holds, without waiting for its lock."""
+        found = self._from_store(None)
+        return self._take(found) if found is not None else None
+
+    def _stored(self) -> Credentials | None:
         if self._store is None:
             return None
-        try:
-            found = self._store.load(self.provider.identity)
-        except StoreError:
-            return None
+        with contextlib.suppress(StoreError):
+            return self._store.load(self.provider.identity)
+        return None
+
+    def _from_store(self, known: Credentials | None) -> Credentials | None:
+        """What another process renewed in the meantime, if it is usable, not `known`, and not one that AWS refused."""
+        found, held = self._stored(), self._held
         if found is None or found.access_key_id in self._rejected:
             return None
-        freshness = self.policy.freshness(found, self._clock())
-        held = self._held
-        better = held is None or held.access_key_id != found.access_key_id
-        usable = freshness is Freshness.FRESH or (freshness is Freshness.STALE and held is None)
-        return found if better and usable else None
+        if any(other is not None and other.access_key_id == found.access_key_id for other in (known, held)):
+            return None
+        now = self._clock()
+        freshness = self.policy.freshness(found, now)
+        needy = held is None or self.policy.freshness(held, now) is Freshness.EXPIRED
+        return found if freshness is Freshness.FRESH or (freshness is Freshness.STALE and needy) else None
 
     def _ask(self) -> Credentials:
         with self._state:
@@ -280,24 +309,51 @@ class Refresher:
                 retryable=True,
                 finding="endpoint-unreachable",
             ) from error
-        now = self._clock()
-        if found.expiration is not None and found.issued_at is None and self.provider.renewable:
-            found = found.issued(now.replace(microsecond=0))
-        if self.policy.freshness(found, now) is Freshness.EXPIRED:
-            raise RefreshFailed(
-                f"{self.provider.describe()} gives a session that is over, or nearly",
-                retryable=True,
-                finding="expired-session" if not self.provider.renewable else "metadata-stale",
-                hint="unexpire diagnose",
-            )
         if found.access_key_id in self._rejected:
             raise RefreshFailed(
                 f"{self.provider.describe()} gives the session again that AWS refused",
-                retryable=True,
+                retryable=self.provider.renewable,
                 finding="expired-session",
                 hint="unexpire diagnose",
             )
-        return found
+        return self._usable(found, self._clock())
+
+    def _usable(self, found: Credentials, now: datetime) -> Credentials:
+        """`found`, or what is held where that is as good; raises RefreshFailed for a set that is over or no use any more.
+
+        A source may have nothing better than a set that is old already: a process with a cache, a static copy, the metadata service,
+        which gives the next set as late as 5 minutes before the end (EC2 user guide, "Instance metadata and user data": "Retrieve
+        security credentials"). Such a set is taken to begin now, so that it goes out, with a margin that fits what is left of it.
+        """
+        end, held = found.expiration, self._held
+        if end is None:
+            return found
+        if held is not None and held.expiration is not None and held.access_key_id not in self._rejected:
+            usable = self.policy.freshness(held, now) is not Freshness.EXPIRED
+            if usable and (_same(found, held) or end < held.expiration):
+                return held
+        if found.issued_at is None and self.provider.renewable:
+            found = found.issued(now.replace(microsecond=0))
+        if self.policy.freshness(found, now) is not Freshness.EXPIRED:
+            return found
+        if end - now >= _SHORTEST_USEFUL:
+            return found.issued(now)
+        raise RefreshFailed(
+            f"{self.provider.describe()} gives a session that is over, or nearly",
+            retryable=self.provider.renewable,
+            finding=self._finding_of_dead_sets(),
+            hint="unexpire diagnose",
+        )
+
+    def _finding_of_dead_sets(self) -> str:
+        if not self.provider.renewable:
+            return "static-session"
+        if self.provider.method in ("iam-role", "container-role"):
+            return "metadata-stale"
+        if self.provider.method == "custom-process":
+            return "process-bad-output"
+        # AWS itself ends no session in the moment it gives it: then the two clocks differ.
+        return "clock-skew"
 
     def _publish(self, found: Credentials) -> None:
         if self._store is not None:
@@ -305,26 +361,32 @@ class Refresher:
                 self._store.save(self.provider.identity, found)
 
     def _take(self, found: Credentials) -> Credentials:
+        """Hold it. The same set again, from a source that has no other yet, makes the next attempt wait as a failure does."""
+        now = self._clock()
         with self._state:
+            same = self._held is not None and _same(self._held, found)
+            self._unchanged = self._unchanged + 1 if same else 0
             self._held = found
             self._error = None
             self._failures = 0
-            self._not_before = self._failed_at = None
-            self._renewals += 1
-            self._last_renewed = self._clock()
+            self._not_before = self._asked_at = None
+            if same:
+                self._pause(now, self._unchanged)
         return found
+
+    def _pause(self, now: datetime, times: int) -> None:
+        end = self.policy.advertised_end(self._held) if self._held is not None else None
+        left = max(end - now, timedelta(0)) if end is not None else None
+        self._asked_at = now
+        self._not_before = now + self._backoff.after(times, left)
 
     def _note_failure(self, error: UnexpireError) -> None:
         now = self._clock()
         with self._state:
-            held = self._held
             self._error = error
             self._failures += 1
-            end = self.policy.advertised_end(held) if held is not None else None
-            left = max(end - now, timedelta(0)) if end is not None else None
             failures = self._failures
             if isinstance(error, InteractionRequired) or (isinstance(error, RefreshFailed) and not error.retryable):
                 # Only a human can change this answer: look again now and then, not often.
                 failures += 3
-            self._failed_at = now
-            self._not_before = now + self._backoff.after(failures, left)
+            self._pause(now, failures)
