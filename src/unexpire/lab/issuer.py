@@ -42,6 +42,7 @@ class Issuer:
     def __init__(self, clock: LabClock, vault: Vault) -> None:
         self._clock, self._vault = clock, vault
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._issued = 0
         self._files: dict[Path, tuple[timedelta, datetime]] = {}
         self._ages: list[tuple[int, timedelta]] = []
@@ -87,27 +88,31 @@ class Issuer:
 
     def keep_fresh(self, path: Path, life: timedelta) -> None:
         """Write a token to `path` now, and a new one whenever `rotate` finds four fifths of its life gone, as the kubelet does."""
+        with self._writing:
+            self._write_and_note(path, life)
+
+    def _write_and_note(self, path: Path, life: timedelta) -> None:
         self.write_token(path, life=life)
-        with self._lock:
-            self._files[path] = (life, self._clock.now() + life * 0.8)
+        self._files[path] = (life, self._clock.now() + life * 0.8)
 
     def rotate(self) -> bool:
         """Rewrite the token files that are due; whether there are any to look after. A file whose folder is gone is let go."""
-        now = self._clock.now()
-        with self._lock:
-            due = [(path, life) for path, (life, when) in self._files.items() if now >= when]
-        for path, life in due:
-            try:
-                if not path.parent.is_dir():
-                    raise FileNotFoundError(path.parent)
-                self.keep_fresh(path, life)
-            except OSError:
-                self.let_go(path)
-        return bool(self._files)
+        with self._writing:
+            now = self._clock.now()
+            for path, (life, when) in list(self._files.items()):
+                if now < when:
+                    continue
+                try:
+                    if not path.parent.is_dir():
+                        raise FileNotFoundError(path.parent)
+                    self._write_and_note(path, life)
+                except OSError:
+                    del self._files[path]
+            return bool(self._files)
 
     def let_go(self, path: Path | None = None) -> None:
         """Stop rotating one file, or all: what they hold then expires."""
-        with self._lock:
+        with self._writing:
             self._files = {} if path is None else {p: rest for p, rest in self._files.items() if p != path}
 
     def read(self, token: str) -> dict[str, Any]:
