@@ -17,6 +17,7 @@ from .issuer import Issuer
 from .ledger import Entry, Ledger
 from .metadata import Container, Metadata
 from .outages import Outage, Outages, effect
+from .portal import Portal
 from .refusals import Refused, refuse, render
 from .server import Broken, Server, in_pool, truncated
 from .signin import Signin
@@ -55,6 +56,7 @@ class Front:
         self.issuer = Issuer(state.clock, state.vault)
         self.sts = Sts(state, self.issuer)
         self.sso = Sso(state)
+        self.portal = Portal(state, self.sso)
         self.signin = Signin(state)
         self.metadata = Metadata(state)
         self.container = Container(state)
@@ -143,7 +145,7 @@ class Front:
             name = "PutToken" if request.method == "PUT" else "Get"
             return Call("imds", name, Protocol.REST_JSON), self.metadata.answer
         if path in _PORTAL and "x-amz-sso_bearer_token" in headers:
-            return Call("sso", _PORTAL[path], Protocol.REST_JSON), self.sso.portal
+            return Call("sso", _PORTAL[path], Protocol.REST_JSON), self.portal.answer
         if request.method == "POST" and path in _OIDC:
             return Call("sso-oidc", _OIDC[path], Protocol.REST_JSON), self.sso.oidc
         if request.method == "POST" and path == "/v1/token":

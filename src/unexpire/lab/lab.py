@@ -146,7 +146,7 @@ class Lab:
             "roles": {name: role.arn for name, role in self.state.roles.items()},
             "sso": {
                 "start_url": self.start_url,
-                "assignments": {a: sorted(r) for a, r in self._front.sso.assignments.items()},
+                "assignments": {a: sorted(r) for a, r in self._front.portal.assignments.items()},
             },
             "issuer": self._front.issuer.url,
             "sessions": [
@@ -340,10 +340,10 @@ class Lab:
         self._front.sso.expire_clients()
 
     def unassign_sso_role(self, role: str = SSO_ROLE, account: str | None = None) -> None:
-        self._front.sso.unassign(account or self.account, role)
+        self._front.portal.unassign(account or self.account, role)
 
     def assign_sso_role(self, role: str = SSO_ROLE, account: str | None = None) -> None:
-        self._front.sso.assign(account or self.account, role)
+        self._front.portal.assign(account or self.account, role)
 
     def approve_device(self, user_code: str | None = None, *, deny: bool = False) -> int:
         """Approve (or deny) the device logins that wait; how many."""

@@ -1,6 +1,6 @@
-"""IAM Identity Center as programs meet it: the OIDC service that issues tokens, and the portal that changes them for keys.
+"""IAM Identity Center's OIDC service, which issues tokens to programs, and the pages where a human approves.
 
-Wire formats: botocore's models of `sso-oidc` and `sso`. Refresh tokens rotate: each works once.
+Wire format: botocore's model of `sso-oidc`. Refresh tokens rotate: each works once.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
-from .refusals import Refused, request_id
+from .refusals import request_id
 from .state import State
 from .wire import Request, Response, json_response
-from .world import OTHER_ACCOUNT, SSO_ROLE
 
 __all__ = ["Client", "Device", "Sso", "SsoToken"]
 
@@ -102,10 +101,8 @@ class Sso:
         self.auto_approve = False
         self.token_life = timedelta(hours=1)
         self.portal_life = timedelta(hours=8)
-        self.role_life = timedelta(hours=1)
         self.client_life = timedelta(days=90)
         self.interval_s = 1
-        self.assignments: dict[str, set[str]] = {state.account: {SSO_ROLE, "PowerUser"}, OTHER_ACCOUNT: {SSO_ROLE}}
         self.clients: dict[str, Client] = {}
         self.devices: dict[str, Device] = {}
         self.tokens: list[SsoToken] = []
@@ -115,57 +112,8 @@ class Sso:
     def start_url(self) -> str:
         return f"{self.url}/_sso/start"
 
-    # the portal
-    def portal(self, request: Request) -> Response:
-        token = self._live_token(request.headers.get("x-amz-sso_bearer_token", ""))
-        if token is None:
-            raise Refused("UnauthorizedException", "Session token not found or invalid", 401)
-        if request.path == "/logout":
-            self.revoke(token)
-            return json_response(200, {})
-        arguments = request.arguments
-        if request.path == "/assignment/accounts":
-            rows = [
-                {
-                    "accountId": account,
-                    "accountName": f"lab-{account[-4:]}",
-                    "emailAddress": f"aws+{account}@example.com",
-                }
-                for account in self.assignments
-            ]
-            return json_response(200, {"accountList": rows})
-        account = arguments.get("account_id", "")
-        roles = self.assignments.get(account, set())
-        if request.path == "/assignment/roles":
-            if not roles:
-                raise Refused("ForbiddenException", "No access", 403)
-            return json_response(
-                200, {"roleList": [{"roleName": name, "accountId": account} for name in sorted(roles)]}
-            )
-        name = arguments.get("role_name", "")
-        if name not in roles:
-            raise Refused("ForbiddenException", "No access", 403)
-        return self._role_credentials(account, name)
-
-    def _role_credentials(self, account: str, name: str) -> Response:
-        role = f"AWSReservedSSO_{name}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-        session = self._state.issue(
-            "sso",
-            arn=f"arn:aws:sts::{account}:assumed-role/{role}/alice",
-            user_id=f"AROA{hashlib.sha256(role.encode()).hexdigest()[:17].upper()}:alice",
-            duration=self.role_life,
-            role=role,
-            account=account,
-        )
-        keys = {
-            "accessKeyId": session.access_key_id,
-            "secretAccessKey": session.secret,
-            "sessionToken": session.token,
-            "expiration": int(session.ends_at.timestamp() * 1000),
-        }
-        return json_response(200, {"roleCredentials": keys})
-
-    def _live_token(self, access: str) -> SsoToken | None:
+    def live_token(self, access: str) -> SsoToken | None:
+        """The login that an access token stands for, while it does."""
         now = self._state.clock.now()
         with self._state.lock:
             for token in self.tokens:
@@ -377,14 +325,6 @@ class Sso:
         with self._state.lock:
             for client in self.clients.values():
                 client.expires_at = self._state.clock.now()
-
-    def unassign(self, account: str, role: str) -> None:
-        with self._state.lock:
-            self.assignments.get(account, set()).discard(role)
-
-    def assign(self, account: str, role: str) -> None:
-        with self._state.lock:
-            self.assignments.setdefault(account, set()).add(role)
 
     def age(self, by: timedelta) -> None:
         with self._state.lock:
