@@ -7,6 +7,7 @@ client never looks at this process's variables or files, because what is looked 
 from __future__ import annotations
 
 import functools
+import threading
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -186,7 +187,7 @@ def client(
     legacy = environment.variables.get("AWS_STS_REGIONAL_ENDPOINTS") or (
         found.value if profile is not None and (found := profile.get("sts_regional_endpoints")) is not None else None
     )
-    session = bare_session({"sts_regional_endpoints": legacy} if legacy in ("legacy", "regional") else None)
+    session = _session_for(legacy if legacy in ("legacy", "regional") else None)
     keys: dict[str, Any] = {}
     if credentials is not None:
         keys = {
@@ -194,13 +195,23 @@ def client(
             "aws_secret_access_key": credentials.secret_access_key,
             "aws_session_token": credentials.session_token,
         }
-    return session.create_client(
-        service,  # type: ignore[call-overload,unused-ignore]
-        endpoint_url=override,
-        config=config,
-        verify=bundle if bundle is not None else True,
-        **keys,
-    )
+    with _creating:
+        return session.create_client(
+            service,  # type: ignore[call-overload,unused-ignore]
+            endpoint_url=override,
+            config=config,
+            verify=bundle if bundle is not None else True,
+            **keys,
+        )
+
+
+# One session serves all: making one reads 250 kB of JSON. Its `create_client` is not thread-safe (boto3 guide, "Multithreading").
+_creating = threading.Lock()
+
+
+@functools.cache
+def _session_for(sts_regional_endpoints: str | None) -> Session:
+    return bare_session({"sts_regional_endpoints": sts_regional_endpoints} if sts_regional_endpoints else None)
 
 
 def _flag(environment: Environment, profile: Profile | None, name: str) -> bool:
