@@ -17,7 +17,7 @@ from ..settings.environment import Environment
 from ..stores import session_files
 from ..stores.process_document import CHAIN_VARIABLE, document
 from ..stores.session_cache import SessionCache
-from . import fast_lane
+from . import agent_protocol, fast_lane
 from .sessions import login_file, session_store, states_of, watched
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class CredentialProcess:
         now = self.environment.now()
         judged = Freshness.EXPIRED if held is None else DEFAULT_POLICY.freshness(held, now)
         if held is None or judged is Freshness.EXPIRED:
-            held = self._refresher(provider, store).current()
+            held = self._from_agent(provider) or self._refresher(provider, store).current()
         elif judged is Freshness.STALE and store.on_disk:
             self._renew_apart(store, provider)
         self._publish(store, provider, held)
@@ -130,6 +130,17 @@ class CredentialProcess:
         from ..refresher import Refresher
 
         return Refresher(provider, clock=self.environment.clock, store=store)
+
+    def _from_agent(self, provider: Provider) -> Credentials | None:
+        """The agent's set, where one runs: it has botocore loaded already, and may hold what is not kept on the disk."""
+        home = str(self.environment.home) if self.environment.home is not None else None
+        found = agent_protocol.ask_for_credentials(
+            self.environment.variables, home, profile=self.profile, role=self.role, identity=provider.identity
+        )
+        usable = found is not None and (
+            DEFAULT_POLICY.freshness(found, self.environment.now()) is not Freshness.EXPIRED
+        )
+        return found if usable else None
 
     def _mind_the_login(self, store: SessionCache, provider: Provider) -> None:
         """A session that came of a login by browser goes with the login."""

@@ -16,6 +16,7 @@ from ..settings.environment import Environment
 from ..settings.preferences import preferences, preferences_path
 from ..stores import session_files
 from ..stores.session_cache import KeyringSessions, MemorySessions, SessionCache
+from . import agent_protocol
 
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
@@ -84,6 +85,13 @@ def newest_session(
     provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
     refresher = Refresher(provider, clock=environment.clock, store=store)
     held = store.load(provider.identity)
+    if held is None:
+        asked_home = str(environment.home) if environment.home is not None else None
+        held = agent_protocol.ask_for_credentials(
+            environment.variables, asked_home, profile=profile, role=role, identity=provider.identity
+        )
+        if held is not None and DEFAULT_POLICY.freshness(held, environment.now()) is Freshness.FRESH:
+            return held
     if held is None or DEFAULT_POLICY.freshness(held, environment.now()) is not Freshness.STALE:
         return refresher.current()
     try:
