@@ -80,7 +80,9 @@ def test_related_pages_are_listed_for_readers(one: page.Page) -> None:
 def test_every_label_has_a_page() -> None:
     used = {label for one in PAGES.values() for label in one.causes_ranked}
     assert used - set(LABELS) == set()
-    assert set(LABELS) - used == {"aws_side_or_tool_bug"}, "a label that no page explains, or one that has got a page now"
+    assert set(LABELS) - used == {"aws_side_or_tool_bug"}, (
+        "a label that no page explains, or one that has got a page now"
+    )
 
 
 def test_the_index_is_that_of_the_pages() -> None:
@@ -209,6 +211,8 @@ def test_a_name_that_is_none_finds_nothing(name: str) -> None:
         page.load(name)
 
 
-@pytest.mark.parametrize("written", ["ExpiredToken", "expiredtoken", "EXPIREDTOKEN", "expired session", "expired_session"])
+@pytest.mark.parametrize(
+    "written", ["ExpiredToken", "expiredtoken", "EXPIREDTOKEN", "expired session", "expired_session"]
+)
 def test_names_are_found_however_they_are_written(written: str) -> None:
     assert page.find(written) == "ExpiredToken"
