@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnexpireError,
     )
     from .freshness import Freshness, RefreshPolicy
+    from .reference.answer import explain
 
 __all__ = [
     "ConfigurationError",
@@ -44,6 +45,7 @@ __all__ = [
     "aioboto3_session",
     "aiobotocore_session",
     "boto3_session",
+    "explain",
     "protect",
 ]
 
@@ -58,6 +60,7 @@ _HOME_OF = (
         "aiobotocore_session": "delivery.aio",
         "boto3_session": "delivery.boto3",
         "protect": "delivery.boto3",
+        "explain": "reference.answer",
     }
     | {name: "errors" for name in __all__ if name.endswith(("Error", "Failed", "Required", "NotFound"))}
     | dict.fromkeys(("Unavailable", "Denied", "Rejected"), "errors")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the names would cost more than the fast lane may
 _FAST_LANES: dict[str, str] = {
     "credential-process": "unexpire.delivery.fast_lane:credential_process",
     "prompt": "unexpire.delivery.fast_lane:prompt",
+    "explain": "unexpire.cli.explain_lane:answer",
 }
 
 

@@ -37,6 +37,9 @@ AILMENTS: dict[str, Ailment] = {
     "pod-identity-expired": Ailment(
         ("refresher_stale", "web_identity_token_expired", "clock_skew"), ("ExpiredTokenException",), True
     ),
+    "pod-token-invalid": Ailment(
+        ("config_incomplete", "web_identity_token_expired"), ("InvalidTokenException",), False, "InvalidTokenException"
+    ),
     "device-code-expired": Ailment(("sso_login_required",), ("ExpiredTokenException",), True),
     "request-expired": Ailment(
         (*_EXPIRED, "clock_skew", "presigned_url_expired", "request_delayed"), ("RequestExpired",), True
@@ -149,6 +152,7 @@ AILMENTS: dict[str, Ailment] = {
     "sso-login": Ailment(
         ("sso_login_required", "sso_cache_mismatch", "refresher_stale"),
         (
+            "NoAuthTokenError",
             "SSOProviderInvalidToken",
             "TokenRetrievalError",
             "UnauthorizedSSOTokenError",
@@ -163,9 +167,8 @@ AILMENTS: dict[str, Ailment] = {
     "sso-never": Ailment(("sso_login_required", "sso_cache_mismatch", "config_incomplete"), ("SSOTokenLoadError",)),
     "sso-cache": Ailment(("sso_login_required", "sso_cache_mismatch"), ("SSOSessionExpired",)),
     "sso-config": Ailment(("config_incomplete", "sso_cache_mismatch"), ("InvalidConfig", "CredentialsProviderError")),
-    "sso-client": Ailment(
-        ("sso_login_required", "config_incomplete"), ("InvalidClientException", "UnauthorizedClientException"), True
-    ),
+    "sso-client": Ailment(("sso_login_required", "config_incomplete"), ("InvalidClientException",), True),
+    "sso-client-refused": Ailment(("config_incomplete",), ("UnauthorizedClientException",)),
     "sso-region": Ailment(("config_incomplete", "wrong_region_or_partition"), ("InvalidRequestRegionException",)),
     "login": Ailment(("login_required",), ("LoginRefreshRequired",), True, "login-needed"),
     "login-never": Ailment(("login_required",), ("LoginTokenLoadError",), False, "login-needed"),
@@ -184,6 +187,8 @@ AILMENTS: dict[str, Ailment] = {
     "config-invalid": Ailment(
         ("config_incomplete",), ("InvalidConfig", "InvalidConfigError", "InfiniteLoopConfigError")
     ),
+    "process-output": Ailment(("config_incomplete",), ("CredentialRetrievalError",)),
+    "container-refused": Ailment(("config_incomplete", "metadata_unreachable"), ("CredentialRetrievalError",)),
     "process-failed": Ailment(
         ("config_incomplete", "sso_login_required", "expired_static_copy"),
         ("CredentialRetrievalError", "CredentialProcessFailed"),
@@ -286,7 +291,7 @@ _NEEDS_A_SENTENCE = frozenset(
         "HTTP400",
         "HTTP403",
         "no basic auth credentials",
-        "ExpiredTradeInToken",
+        "InvalidTokenException",
     )
 )
 """Codes that are too general to tell an ailment by themselves."""

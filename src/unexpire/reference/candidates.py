@@ -70,6 +70,9 @@ def candidates(flat: Flat) -> list[Candidate]:
         for place, match in enumerate(rule.pattern.finditer(flat.lower)):
             if place == _MOST:
                 break
+            if rule.ailment.startswith("page:"):
+                found.append(Candidate(None, rule.code, match.start(), match.end(), rule.tier, False, rule))
+                continue
             mention = _code_beside(rule, named, match.start(), match.end())
             if mention is not None:
                 taken.add(mention.start)
@@ -177,6 +180,10 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
         return _user_token(candidate, lower)
     if ailment in ("presigned-expired", "request-expired") and not candidate.printed:
         return names_aws(lower) or "amz" in lower or len(lower) < 40 or "<servertime>" in lower
+    if ailment == "sso-session-revoked" and candidate.rule is None:
+        return service in (None, "sso") and (
+            len(lower) < 60 or "getrolecredentials" in lower or "list account" in lower
+        )
     if ailment == "sso-role-forbidden" and candidate.rule is None:
         return service in (None, "sso") and "forbidden" not in lower.replace("forbiddenexception", "").replace(
             "403 forbidden", ""

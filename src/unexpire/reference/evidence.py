@@ -12,26 +12,24 @@ from .signed_urls import SignedUrl, signed_urls, stamp
 
 __all__ = ["OPT_IN_REGIONS", "Evidence", "Time", "gather"]
 
-OPT_IN_REGIONS = tuple(
-    [
-        "af-south-1",
-        "ap-east-1",
-        "ap-east-2",
-        "ap-south-2",
-        "ap-southeast-3",
-        "ap-southeast-4",
-        "ap-southeast-5",
-        "ap-southeast-6",
-        "ap-southeast-7",
-        "ca-west-1",
-        "eu-central-2",
-        "eu-south-1",
-        "eu-south-2",
-        "il-central-1",
-        "me-central-1",
-        "me-south-1",
-        "mx-central-1",
-    ]
+OPT_IN_REGIONS = (
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-south-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "eu-central-2",
+    "eu-south-1",
+    "eu-south-2",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
 )
 """Regions that an account has to enable first (AWS account management guide, "Enable or disable AWS Regions", 2025-10)."""
 
@@ -47,8 +45,9 @@ _URL_ENDED = re.compile(r"<expires> ?([^<]{6,40})</expires>.{0,80}?<servertime> 
 _REGION = re.compile(
     r"\b(?:us|eu|ap|sa|ca|me|af|il|mx|cn)-(?:gov-)?(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-\d\b"
 )
-_XML_DOCUMENT = re.compile(
-    r"(?:<\?xml[^>]{0,80}\?> ?)?(?:this xml file does not appear .{0,120}?shown below\. ?)?<error> ?<code>"
+_XML_DOCUMENT = re.compile(r"<error> ?<code>")
+_SDK = re.compile(
+    r"aws http error|traceback|operation error|\bat com\.|\bat \w+ \(|sdk|botocore|exception|operation:|request id:"
 )
 _METADATA = re.compile(
     r"169\.254\.169\.254|169\.254\.170\.(?:2|23)\b|fd00:ec2|ec2imds|imds|instance metadata"
@@ -144,7 +143,7 @@ def gather(flat: Flat) -> Evidence:
         flat.text[token.start(1) : token.end(1)] if token else None,
         next(signed_urls(flat.text), None),
         region[0] if region else None,
-        _XML_DOCUMENT.match(lower) is not None,
+        _XML_DOCUMENT.search(lower) is not None and _SDK.search(lower) is None,
         _METADATA.search(lower) is not None,
         _UNREACHABLE.search(lower) is not None,
         _RUNNING.search(lower) is not None,

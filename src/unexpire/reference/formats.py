@@ -66,6 +66,7 @@ _LAYOUTS: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _LAYOUTS)
 _GO_V1_TAIL = re.compile(r"\bstatus code: (\d{3})(?:, request id|, host id)")
 _CODE_COLON = re.compile(r"(?<![\w.:/])[A-Z][A-Za-z0-9]{2,79}(?=: )")
+_HUMP = re.compile(r"[a-z0-9][A-Z]")  # `AccessDenied: User: …`: the code is the one that looks like one
 _CLASSES = (
     ("dotnet", re.compile(r"\bAmazon\.\w{1,60}\.(?:Model\.)?(?P<code>[A-Z]\w{3,70}Exception)\b")),
     (
@@ -151,7 +152,7 @@ def _go_v1(text: str) -> Iterator[Mention]:
         codes = [m for m in _CODE_COLON.finditer(before) if m[0] not in _NOT_CODES]
         if codes:
             known = [m for m in codes if canonical(m[0]) in AILMENT_OF_CODE]
-            best = (known or codes)[-1]
+            best = (known or [m for m in codes if _HUMP.search(m[0])] or codes)[-1]
             start = match.start() - len(before) + best.start()
             yield Mention(canonical(best[0]), start, "go", True, None, int(match[1]))
 

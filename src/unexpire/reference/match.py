@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..credentials import format_timestamp
+from ..findings import CODES
+from .ailments import AILMENT_OF_CODE, AILMENTS
 from .candidates import Candidate, belongs, candidates, code_of
 from .causes import rank
 from .evidence import Evidence, Time, gather
 from .foreign import false_friend_here, whose
-from .normalise import Flat, flatten
+from .normalise import Flat, flatten, seems_cut
 from .occurrences import Lines
-from .pages_of import page_of
+from .pages_of import page_named, page_of
 from .ranking import Likely, Shown
 from .sentences import BARE, OTHER
 from .services import operation_and_service, status_of
@@ -108,14 +110,34 @@ def match_text(text: str | Iterable[str]) -> list[Match]:
     Empty: nothing in it was recognised. Never raises, whatever the text holds.
     """
     whole = (text if isinstance(text, str) else "\n".join(text))[:LONGEST]
+    own = _own_words(whole)
+    if own is not None:
+        return [own]
     flat = flatten(whole)
     found = candidates(flat)
-    if "\n" in whole and not any(candidate.tier > OTHER for candidate in found):
-        tight = flatten(whole, joined=True)
-        again = candidates(tight)
-        if any(candidate.tier > OTHER for candidate in again):
-            flat, found = tight, again
+    if seems_cut(whole):
+        glued = flatten(whole, cut=True)
+        again = candidates(glued)
+        if _weight(again) > _weight(found):
+            flat, found = glued, again
     return _matches(whole, flat, found)
+
+
+def _own_words(text: str) -> Match | None:
+    """A line of our own: ``CODE: meaning``, as `unexpire diagnose` prints it, with a finding's code."""
+    name, colon, _ = text.strip(" \n\t✗✓!?").partition(":")
+    if not colon or name not in CODES or len(text) > 2_000:
+        return None
+    return Match(name, True, None, page=page_named(name), code_printed=True, message=CODES[name].meaning)
+
+
+def _weight(found: list[Candidate]) -> tuple[int, int]:
+    """How much a reading of the text tells: words that were cut in two are found in one reading only."""
+    known = [candidate for candidate in found if candidate.tier > OTHER]
+    points = sum(
+        2 * c.tier + (c.rule is not None) + (c.printed and c.code in AILMENTS[c.ailment or ""].codes) for c in known
+    )
+    return found[0].tier if found else 0, points
 
 
 def _matches(whole: str, flat: Flat, found: list[Candidate]) -> list[Match]:
@@ -177,7 +199,12 @@ def _match(flat: Flat, best: Candidate, seen: Evidence, elsewhere: str | None) -
     }
     friend = false_friend_here(code, service, operation) if code else None
     if best.ailment is None or friend:
-        return Match(code, False, None, about=friend or elsewhere, **facts)
+        page = (
+            None
+            if elsewhere or (friend and code in AILMENT_OF_CODE)
+            else page_named(best.rule.ailment.removeprefix("page:") if best.rule else code)
+        )
+        return Match(code, False, None, about=friend or elsewhere, page=page, **facts)
     if elsewhere and not elsewhere.startswith("TLS"):
         return Match(code, False, None, about=elsewhere, **facts)
     if not belongs(best, flat, service):
@@ -193,7 +220,7 @@ def _match(flat: Flat, best: Candidate, seen: Evidence, elsewhere: str | None) -
         times=seen.times,
         access_key_id=seen.access_key_id or (seen.url.access_key_id if seen.url else None),
         url=seen.url,
-        page=page_of(best.ailment, code, causes[0].label if causes else None),
+        page=page_of(best.ailment, code, flat.lower),
         look_at=tuple(dict.fromkeys(ranking.look_at)),
         **facts,
     )

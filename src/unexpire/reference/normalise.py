@@ -8,10 +8,9 @@ from __future__ import annotations
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["MAX_LEVELS", "Flat", "decode", "flatten", "unescape"]
+__all__ = ["MAX_LEVELS", "Flat", "decode", "flatten", "seems_cut", "unescape"]
 
 MAX_LEVELS = 3
 """How often an escaped text is unescaped: JSON in JSON in a Ruby hash is the deepest that real logs were seen to hold."""
@@ -25,9 +24,11 @@ _SIGNS = str.maketrans(
 )
 # What a log collector, a mail client or a CI system puts before each line of a wrapped message.
 _GUTTER = re.compile(
-    r"\s*(?:\d{4}-\d\d-\d\dT[\d:.]{8,18}Z (?=\s|\S)|[\w.-]{1,40} +\| |(?:> ?){1,4}|E {2,}|\|\s)", re.ASCII
+    r"\s*(?:[│|] |\d{4}-\d\d-\d\dT[\d:.]{8,18}Z (?=\s|\S)|[\w.-]{1,40} +\| |(?:> ?){1,4}|E {2,}|\|\s"
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} \S{1,80}: )",
+    re.ASCII,
 )
-_ESCAPES = {"n": " ", "r": " ", "t": " ", "f": " ", "b": " ", '"': '"', "'": "'", "\\": "\\", "/": "/", "`": "`"}
+_ESCAPES = {"n": "\n", "r": "\n", "t": " ", "f": " ", "b": " ", '"': '"', "'": "'", "\\": "\\", "/": "/", "`": "`"}
 _ESCAPE = re.compile(r"""\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrtfb"'\\/`]))""")
 _ENTITY = re.compile(r"&(?:lt|gt|quot|apos|amp|nbsp|#\d{1,5}|#x[0-9a-fA-F]{1,4});")
 
@@ -40,8 +41,6 @@ class Flat:
     lower: str
     starts: tuple[int, ...]
     """Where each line of the original begins in `text`."""
-    joined: bool = False
-    """Lines were put together without a space, because the text was cut at a width and not at words."""
 
     def line_of(self, offset: int) -> int:
         """The number, from 1, of the original line that this offset came from."""
@@ -73,39 +72,60 @@ def _plain(match: re.Match[str]) -> str:
     return chr(int(digits, 16)) if digits else _ESCAPES[match[3]]
 
 
-def flatten(text: str | Iterable[str], *, joined: bool = False) -> Flat:
+def flatten(text: str, *, cut: bool = False) -> Flat:
     """The text on one line, single-spaced, without colours, boxes, gutters and escapes.
 
-    `joined` puts lines together without a space: for texts cut at a column, in the middle of words.
+    `cut`: the text was cut at a column, in the middle of words: a line as long as the longest goes on in the next one.
     """
-    lines = text.splitlines() if isinstance(text, str) else text
+    lines = text.splitlines()
+    width = max(map(len, lines), default=0) if cut else -1
     pieces: list[str] = []
     starts: list[int] = []
     length = 0
+    glued = True
     for line in lines:
         piece = _clean(line)
+        if piece and not glued:
+            pieces.append(" ")
+            length += 1
         starts.append(length)
         if piece:
             pieces.append(piece)
-            length += len(piece) + (not joined)
-    flat = ("" if joined else " ").join(pieces)
+            length += len(piece)
+            glued = len(line) == width and not line.endswith(" ")
+    flat = "".join(pieces)
     lower = flat.lower()
     if len(lower) != len(flat):  # a few letters (İ) grow when they are lowered: offsets matter more than they do
         lower = "".join(char if len(char.lower()) != 1 else char.lower() for char in flat)
-    return Flat(flat, lower, tuple(starts), joined)
+    return Flat(flat, lower, tuple(starts))
+
+
+_USUAL_WIDTHS = frozenset((72, 76, 78, 79, 80, 90, 100, 110, 120, 128, 132, 140, 160, 180, 200))
+
+
+def seems_cut(text: str) -> bool:
+    """Was this text cut at a column? Several lines are as long as the longest, or it is as long as a terminal is wide."""
+    lengths = [len(line) for line in text.splitlines()]
+    longest = max(lengths, default=0)
+    return len(lengths) > 1 and longest >= 40 and (lengths.count(longest) > 1 or longest in _USUAL_WIDTHS)
 
 
 def _clean(line: str) -> str:
-    if "\x1b" in line:
-        line = _ANSI.sub("", line)
-    if not line.isascii():
-        line = line.translate(_SIGNS)
-    gutter = _GUTTER.match(line)
-    if gutter is not None and gutter.end() < len(line):
-        line = line[gutter.end() :]
-        again = _GUTTER.match(line)
-        if again is not None and again.end() < len(line):
-            line = line[again.end() :]
     if "\\" in line or "&" in line:
         line = unescape(line)
+        if "\n" in line:
+            return " ".join(filter(None, map(_clean_one, line.splitlines())))
+    return _clean_one(line)
+
+
+def _clean_one(line: str) -> str:
+    if "\x1b" in line:
+        line = _ANSI.sub("", line)
+    for _ in range(2):
+        gutter = _GUTTER.match(line)
+        if gutter is None or gutter.end() >= len(line):
+            break
+        line = line[gutter.end() :]
+    if not line.isascii():
+        line = line.translate(_SIGNS)
     return " ".join(line.split())

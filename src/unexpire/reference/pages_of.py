@@ -1,23 +1,64 @@
-"""Which page explains a match: the code's own, unless several ailments share the code."""
+"""Which page explains a match: the code's own, unless several ailments share the code or the text says which of them it is."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
-from .ailments import AILMENTS, FAMILY
+from .ailments import AILMENTS
 from .page import index, key
 
-__all__ = ["page_of"]
+__all__ = ["page_named", "page_of"]
 
-# (ailment, its likeliest cause or "") -> names of pages, the best first. Names that no page has yet are passed over.
-_PAGES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("session-expired", "presigned_session_expired"): ("presigned-session-ended",),
-    ("session-expired", "web_identity_token_expired"): ("web-identity-token-expired",),
-    ("web-identity-expired", ""): ("web-identity-token-expired",),
-    ("pod-identity-expired", ""): ("pod-identity-token-expired",),
-    ("device-code-expired", ""): ("device-code-expired",),
-    ("presigned-expired", ""): ("presigned-url-expired",),
-}
+# (ailment, what the text must say or "", page): the first that holds. A page that does not exist (yet) is passed over.
+_PAGES: tuple[tuple[str, str, str], ...] = (
+    ("session-expired", r"x-amz-signature|pre-?signed", "presigned-session-ended"),
+    ("session-expired", r"the assumeroot? operation|sts: assumero(?:le|ot),|from sts/assumerole", "source-expired"),
+    ("session-expired", r"the assumerole operation", "source-expired"),
+    ("session-expired", r"assumerolewith(?:webidentity|saml)", "web-identity-token-expired"),
+    ("session-expired", r"the createtoken operation|sso oidc: createtoken", "device-code-expired"),
+    ("web-identity-expired", "", "web-identity-token-expired"),
+    ("pod-identity-expired", "", "pod-identity-token-expired"),
+    ("device-code-expired", "", "device-code-expired"),
+    ("presigned-expired", "", "presigned-url-expired"),
+    ("still-expired", "", "metadata-stale"),
+    ("already-expired", "", "metadata-stale"),
+    ("signature-expired", r"probable clock skew error", "clock-skew"),
+    ("clock-skewed", r"probable clock skew error(?!.{0,400}requesttimetooskewed)", "clock-skew"),
+    ("sts-off-in-region", "", "region-not-enabled"),
+    ("duration-limit", r"role chaining", "role-chain-limit"),
+    ("duration-limit", r"greater than or equal to", "duration-too-short"),
+    ("duration-limit", "", "duration-over-role-max"),
+    ("federation-denied", "", "web-identity-denied"),
+    ("assume-role-denied", "", "assume-role-denied"),
+    ("role-arn-is-user", "", "assume-role-denied"),
+    ("root-assumes", "", "assume-role-denied"),
+    ("mfa-failed", "", "mfa-failed"),
+    ("mfa-unattended", "", "mfa-required"),
+    ("idp-unreachable", "", "IDPCommunicationError"),
+    ("oidc-provider", "", "InvalidIdentityToken"),
+    ("sso-client", "", "sso-registration-expired"),
+    ("sso-role-forbidden", "", "sso-role-not-assigned"),
+    ("login", "", "login-needed"),
+    ("login-never", "", "login-needed"),
+    ("login-permission", "", "login-needed"),
+    ("no-credentials", r"could not load credentials from any providers", "CredentialsProviderError"),
+    ("process-output", "", "process-bad-output"),
+    ("process-failed", "", "process-failed"),
+    ("container-refused", "", "container-refused"),
+    ("metadata", r"error when retrieving credentials from|response did not contain", "CredentialRetrievalError"),
+    ("metadata", "", "metadata-unreachable"),
+    ("refresh-failed", "", "refresh-failed"),
+    ("web-token-file", "", "web-identity-token-missing"),
+    ("certificate", "", "UntrustedSigningCertificate"),
+    ("imds-role", "", "NoEC2IMDSRole"),
+    ("profile-missing", r"credentialsprovidererror", "CredentialsProviderError"),
+    ("profile-missing", "", "profile-not-found"),
+    ("config-invalid", r"infinite loop", "source-profile-loop"),
+    ("config-invalid", "", "InvalidConfig"),
+)
+# Our own codes for what a tool prints without one.
+_OF_CODE = {"no basic auth credentials": "registry-login-missing"}
 
 
 @cache
@@ -28,15 +69,26 @@ def _index() -> dict[str, tuple[str, str, str]]:
         return {}
 
 
-def page_of(ailment: str, code: str | None, first_cause: str | None) -> str | None:
-    """The name of the page, or None where there is none (yet)."""
-    wanted = [*_PAGES.get((ailment, first_cause or ""), ()), *_PAGES.get((ailment, ""), ())]
-    declared = AILMENTS[ailment].page
-    wanted += [name for name in (declared, code, ailment) if name]
-    if first_cause in FAMILY:
-        wanted.append("expired-session")
-    for name in wanted:
-        found = _index().get(key(name))
+@cache
+def _table() -> tuple[tuple[str, re.Pattern[str] | None, str], ...]:
+    return tuple((ailment, re.compile(says) if says else None, page) for ailment, says, page in _PAGES)
+
+
+def page_named(name: str | None) -> str | None:
+    """The page that this name, spelling or alias leads to; None where there is none (yet)."""
+    found = _index().get(key(name)) if name else None
+    return found[0] if found is not None else None
+
+
+def page_of(ailment: str, code: str | None, lower: str) -> str | None:
+    """The name of the page for this ailment in this (flat, lowered) text."""
+    for which, says, page in _table():
+        if which == ailment and (says is None or says.search(lower)):
+            found = page_named(page)
+            if found is not None:
+                return found
+    for name in (code, _OF_CODE.get(code or ""), AILMENTS[ailment].page, ailment):
+        found = page_named(name)
         if found is not None:
-            return found[0]
+            return found
     return None

@@ -13,7 +13,14 @@ SPECIFIC, CLIENT, GENERIC, CONTAINER, BARE, OTHER = 6, 5, 4, 3, 2, 1
 """How much a mention tells: a service's own verdict; a client's precise one; a client that found nothing; a tool's summary of
 that; a bare status or a waiter; anything else. Where a text holds several errors, the one that tells most is the answer."""
 
-_TIERS = {"specific": SPECIFIC, "client": CLIENT, "generic": GENERIC, "container": CONTAINER, "bare": BARE}
+_TIERS = {
+    "specific": SPECIFIC,
+    "client": CLIENT,
+    "generic": GENERIC,
+    "container": CONTAINER,
+    "bare": BARE,
+    "other": OTHER,
+}
 _TABLE = os.path.join(os.path.dirname(__file__), "sentences.txt")
 
 

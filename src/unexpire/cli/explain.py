@@ -1,0 +1,243 @@
+"""``unexpire explain``: what an AWS credential error means, from its name, a text, a log or a presigned URL; offline.
+
+Exit codes: 0, explained. 1, the text shows no AWS credential, signature, clock or token error, or the name is not known.
+2, used in a way that cannot be answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from ..reference import page as pages
+from ..reference.match import LONGEST, Match, match_text
+from ..reference.normalise import decode
+
+if TYPE_CHECKING:
+    from ..reference.models import AwsError
+
+__all__ = ["explain"]
+
+SCHEMA = 1
+_NAME_LENGTH = 80
+
+
+@click.command("explain")
+@click.argument("what", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--jsonl", is_flag=True, help='Read rows {"id", "text"}, print rows {"id", "code", "causes", …}.')
+def explain(what: tuple[str, ...], as_json: bool, jsonl: bool) -> int:
+    """Explain an AWS credential error.
+
+    WHAT is the name of an error, its text as any tool printed it, a file or - with a log that holds it, or a presigned URL. A name
+    wins over a file of that name: write ./FILE.
+    """
+    given = " ".join(what).strip()
+    if not what and sys.stdin.isatty():
+        raise click.UsageError("nothing to explain: give an error's name, its text, a file, or - and a pipe")
+    if jsonl:
+        return _rows(given or "-")
+    if _is_name(given) and not os.path.exists(given if os.sep in given else os.path.join(".", given)):
+        return _by_name(given, as_json)
+    if _is_name(given) and pages.find(given) is not None:
+        return _by_name(given, as_json)
+    if given in ("", "-"):
+        return _text(_read(sys.stdin.buffer), as_json, "stdin")
+    if len(what) == 1 and len(given) < 4096 and "\n" not in given and os.path.isfile(given):
+        try:
+            with open(given, "rb") as file:
+                return _text(_read(file), as_json, given)
+        except OSError as error:
+            raise click.UsageError(f"{given}: {error.strerror}") from error
+    return _text(match_text(given), as_json, "text")
+
+
+def _is_name(given: str) -> bool:
+    """One word, or a spelling such as `400 Bad Request`."""
+    if not given or given == "-" or len(given) > _NAME_LENGTH:
+        return False
+    return (not any(sign in given for sign in " \n:/{<")) or pages.find(given) is not None
+
+
+def _read(stream: IO[bytes]) -> list[Match]:
+    """All errors of a stream: as one text when it is short, in blocks when it is a log."""
+    head = b""
+    while len(head) <= LONGEST:
+        piece = stream.read(LONGEST)
+        if not piece:
+            return match_text(decode(head))
+        head += piece
+    from ..reference.scan import scan
+
+    return scan(_Chained(head, stream).read)
+
+
+class _Chained:
+    """What was read already, and then the rest of the stream."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head: bytes | None = head
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        if self._head is not None:
+            head, self._head = self._head, None
+            return head
+        return self._rest.read(size)
+
+
+def _by_name(name: str, as_json: bool) -> int:
+    found = pages.find(name)
+    if found is not None:
+        shown = pages.load(found)
+        if as_json:
+            _print_json(_report("name", page=_page_json(shown)))
+        else:
+            _print_page(shown)
+        return 0
+    error, nearest = _aws(name)
+    from .explain_text import aws_lines
+
+    if as_json:
+        _print_json(_report("name", aws=error, nearest=nearest))
+    elif error is not None:
+        _print(aws_lines(error))
+    else:
+        _say_unknown(name, nearest)
+    return 0 if error is not None else 1
+
+
+def _text(matches: list[Match], as_json: bool, source: str) -> int:
+    """Print what a text shows; 1 where it is none of ours."""
+    from .explain_text import match_lines, other_lines
+
+    ours = [match for match in matches if match.aws_auth]
+    error = _aws(matches[0].code)[0] if not ours and matches and matches[0].code else None
+    if as_json:
+        _print_json(_report("text", matches=matches, aws=error))
+    elif ours:
+        _print(match_lines(ours, datetime.now(UTC), log=source not in ("text",)))
+    else:
+        _print(other_lines(matches[0] if matches else None, error))
+    return 0 if ours else 1
+
+
+def _rows(source: str) -> int:
+    """The rows that `--jsonl` promises: one answer a row, in order; a row that is no JSON ends the command."""
+    nothing: dict[str, Any] = {"aws_auth": False, "code": None, "causes": [], "expiry_related": False}
+    number = 0
+    try:
+        stream: Iterable[str] = sys.stdin if source == "-" else open(source, encoding="utf-8")  # noqa: SIM115 - read to its end
+        for number, line in enumerate(stream, 1):  # noqa: B007 - the message below names it
+            if line.strip():
+                row = json.loads(line)
+                matches = match_text(row["text"])
+                print(json.dumps({"id": row["id"], **(matches[0].row() if matches else nothing)}))
+    except OSError as error:
+        raise click.UsageError(f"{source}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise click.UsageError(f'line {number} is no row {{"id": …, "text": …}}') from error
+    return 0
+
+
+def _aws(name: str | None) -> tuple[AwsError | None, tuple[str, ...]]:
+    """AWS's own words for a code, and the names that come nearest where it has none."""
+    from ..reference import models
+    from ..reference.near import nearest
+
+    found, number = models.index(load=_load, save=_save)
+    error = models.look_up(name or "", found, number)
+    if error is not None:
+        return error, ()
+    return None, nearest(name or "", [entry[1] for entry in pages.index().values()]) or nearest(
+        name or "", models.codes(found)
+    )
+
+
+def _cache(name: str) -> Path | None:
+    from ..stores.session_files import folder
+
+    where = folder(os.environ)
+    return Path(where) / name if where else None
+
+
+def _load(name: str) -> bytes | None:
+    path = _cache(name)
+    try:
+        return path.read_bytes() if path else None
+    except OSError:
+        return None
+
+
+def _save(name: str, data: bytes) -> None:
+    from ..errors import StoreError
+    from ..stores import atomic
+
+    path = _cache(name)
+    if path is not None:
+        with contextlib.suppress(StoreError):  # a read-only home only costs the next look-up its second
+            atomic.replace(path, data)
+
+
+def _report(kind: str, **found: Any) -> dict[str, Any]:
+    error: AwsError | None = found.get("aws")
+    matches: list[Match] = found.get("matches", [])
+    explained = "page" in found or error is not None if kind == "name" else any(match.aws_auth for match in matches)
+    return {
+        "schema": SCHEMA,
+        "kind": kind,
+        "explained": explained,
+        "matches": [match.as_json() for match in matches],
+        "page": found.get("page"),
+        "aws": error.as_json() if error else None,
+        "nearest": list(found.get("nearest", ())),
+    }
+
+
+def _page_json(shown: pages.Page) -> dict[str, Any]:
+    return {
+        "name": shown.name,
+        "title": shown.title,
+        "code": shown.code,
+        "names": list(shown.names),
+        "renewing": shown.renewing,
+        "renewing_why": shown.renewing_why,
+        "services": [{"name": s.name, "statuses": list(s.statuses), "message": s.message} for s in shown.services],
+        "causes": list(shown.causes_ranked),
+        "related": list(shown.related),
+        "sections": dict(shown.sections),
+    }
+
+
+def _print_json(report: dict[str, Any]) -> None:
+    click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _print_page(shown: pages.Page) -> None:
+    if sys.stdout.isatty():
+        from .explain_text import print_page
+
+        print_page(shown)
+    else:
+        from .explain_lane import page_lines
+
+        _print(page_lines(shown))
+
+
+def _say_unknown(name: str, nearest: tuple[str, ...]) -> None:
+    click.echo(f"unexpire: no AWS error is called {name!r}, as far as this machine knows", err=True)
+    if nearest:
+        click.echo(f"  did you mean {', '.join(nearest)}?", err=True)

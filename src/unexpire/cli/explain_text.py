@@ -1,0 +1,225 @@
+"""The wording of `explain`: what a text shows in a screenful, a page on a terminal, a code of AWS's own."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from ..credentials import KeyKind, account_id_of_key, format_timestamp, kind_of_key
+from ..freshness import remaining
+from ..reference import page as pages
+from ..reference.labels import LABELS
+from ..reference.ranking import words
+
+if TYPE_CHECKING:
+    from ..reference.match import Match
+    from ..reference.models import AwsError
+    from ..reference.signed_urls import SignedUrl
+
+__all__ = ["aws_lines", "match_lines", "other_lines", "print_page"]
+
+WIDTH = 80
+_MOST_CAUSES = 4
+_MOST_ALSO = 12
+
+
+def match_lines(matches: list[Match], now: datetime, *, log: bool) -> Iterator[str]:
+    """The answer first, then why it is likely, then what to look at; other errors of the same text in a line each."""
+    best = matches[0]
+    page = pages.load(best.page) if best.page else None
+    yield from _headline(best, page, now)
+    yield from _where(best, log)
+    if best.url is not None:
+        yield from _url(best.url, now)
+    yield from _facts(best)
+    yield from _causes(best, page)
+    if best.look_at:
+        yield from _row("look at", best.look_at[0])
+        for more in best.look_at[1:]:
+            yield from _row("", more)
+    if page is not None:
+        yield from _row("new keys", f"{page.renewing}: {page.renewing_why}")
+    for number, other in enumerate(matches[1:]):
+        if number == _MOST_ALSO:
+            yield from _row("also", f"{len(matches) - 1 - number} more")
+            break
+        yield from _row("also", f"{other.code or other.message or other.ailment}{_count(other)}")
+    if best.page:
+        yield from _row("more", f"unexpire explain {best.page}")
+
+
+def _headline(best: Match, page: pages.Page | None, now: datetime) -> Iterator[str]:
+    if best.ailment is None and best.url is not None:
+        left = remaining(best.url.ends_at, now)
+        text = "a presigned URL"
+        if best.url.ends_at is not None and left is not None:
+            text += f" that {'ends in ' + words(left) if left else 'ended ' + words(now - best.url.ends_at) + ' ago'}"
+    else:
+        name = best.code or (page.name if page else None) or "an AWS credential error without a code"
+        text = f"{name}: {page.title}" if page else f"{name}: {best.message or 'an AWS credential error'}"
+    for number, line in enumerate(textwrap.wrap(text, WIDTH - 2, break_long_words=False)):
+        yield click.style(line if not number else "  " + line, bold=True, fg="red")
+
+
+def _where(best: Match, log: bool) -> Iterator[str]:
+    if log and best.first_line is not None and (best.last_line != 1 or best.count > 1):
+        text = (
+            f"line {best.first_line}"
+            if best.first_line == best.last_line
+            else f"lines {best.first_line} to {best.last_line}"
+        )
+        if best.count > 1:
+            text += f", {best.count} times"
+        times = dict.fromkeys(time for time in (best.first_time, best.last_time) if time)
+        yield from _row("seen", text + (", " + " to ".join(times) if times else ""))
+    came = " ".join(filter(None, (best.service, best.operation)))
+    status = f"HTTP {best.status}" if best.status else ""
+    if came or status:
+        yield from _row("from", ", ".join(filter(None, (came, status, best.host))))
+    if best.message:
+        yield from _row("says", best.message)
+    if best.code and not best.code_printed and best.ailment:
+        yield from _row("", "the text does not print the code: this is the one that goes with the sentence")
+
+
+def _facts(best: Match) -> Iterator[str]:
+    for time in best.times:
+        yield from _row(time.what, format_timestamp(time.at))
+    if best.access_key_id:
+        kind = kind_of_key(best.access_key_id)
+        account = account_id_of_key(best.access_key_id)
+        text = {
+            KeyKind.LONG_TERM: "a long-term key",
+            KeyKind.TEMPORARY: "a temporary key: needs its session token",
+        }.get(kind, "")
+        yield from _row("key", f"{best.access_key_id}: {text}{f', account {account}' if account else ''}")
+
+
+def _url(url: SignedUrl, now: datetime) -> Iterator[str]:
+    yield from _row("URL", f"{url.scheme}, {url.host}{url.path}")
+    if url.signed_at is not None:
+        lifetime = f", for {words(url.lifetime)}" if url.lifetime is not None else ""
+        yield from _row("signed", format_timestamp(url.signed_at) + lifetime)
+    if url.ends_at is not None:
+        left = remaining(url.ends_at, now)
+        yield from _row(
+            "ends",
+            f"{format_timestamp(url.ends_at)}, {'in ' + words(left) if left else words(now - url.ends_at) + ' ago'}",
+        )
+    if url.signed_headers:
+        yield from _row("headers", f"{', '.join(url.signed_headers)} must be sent as they were signed")
+    if url.temporary:
+        text = "a session signed it: it ends with that session at the latest, whatever it says itself"
+        yield from _row("session", text if url.has_session_token else text + "; the session's token is missing from it")
+
+
+def _causes(best: Match, page: pages.Page | None) -> Iterator[str]:
+    if not best.causes:
+        return
+    known: dict[str, pages.Cause] = {}
+    for cause in page.causes if page else ():
+        known.setdefault(cause.label, cause)
+    yield ""
+    shown = best.causes[:_MOST_CAUSES]
+    sure = shown[0].why is not None
+    yield "Likely causes" + ("" if sure or len(shown) == 1 else " (the text alone does not tell them apart)")
+    for number, likely in enumerate(shown, 1):
+        told = known.get(likely.label)
+        meaning = LABELS.get(likely.label, likely.label)
+        yield from _item(f"{number}. ", told.title if told else meaning[0].upper() + meaning[1:])
+        if likely.why:
+            yield from _item("   ", f"because {likely.why}")
+        elif told:
+            yield from _item("   ", f"tell: {told.tell}")
+    yield ""
+
+
+def other_lines(match: Match | None, error: AwsError | None) -> Iterator[str]:
+    """For a text that is none of ours: what it is instead, as far as that is known."""
+    if match is None:
+        yield "Nothing in this text is an AWS credential, signature, clock or token error that unexpire knows."
+        return
+    about = (
+        f": it is about {match.about}"
+        if match.about and not match.about[:1].isupper()
+        else f": {match.about}"
+        if match.about
+        else ""
+    )
+    yield from textwrap.wrap(f"Not an AWS credential error{about}.", WIDTH)
+    if error is not None:
+        yield ""
+        yield from aws_lines(error)
+    if match.page:
+        yield from _row("more", f"unexpire explain {match.page}")
+
+
+def aws_lines(error: AwsError) -> Iterator[str]:
+    """A code of AWS's own, with every service's text where they differ."""
+    source = "a common error of AWS APIs" if error.common else f"AWS's own text, from botocore {error.version}"
+    yield click.style(f"{error.code}: not a credential error that unexpire has a page for", bold=True)
+    yield f"{source}. {'SDKs retry it by themselves.' if error.retryable else 'SDKs do not retry it.'}"
+    by_text: dict[str, list[str]] = {}
+    for use in error.uses:
+        status = f" {use.status}" if use.status else ""
+        operations = (
+            f" ({', '.join(use.operations)}{', …' if use.operation_count > len(use.operations) else ''})"
+            if len(error.uses) < 4
+            else ""
+        )
+        by_text.setdefault(use.text or "(no text)", []).append(f"{use.service}{status}{operations}".strip())
+    for number, (text, services) in enumerate(sorted(by_text.items(), key=lambda item: -len(item[1]))):
+        if number == 5:
+            yield f"  … and {len(by_text) - 5} more wordings; --json has all"
+            break
+        yield ""
+        if services != [""]:
+            shown = ", ".join(services[:12]) + (f" and {len(services) - 12} more" if len(services) > 12 else "")
+            yield from textwrap.wrap(shown, WIDTH)
+        yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def print_page(shown: pages.Page) -> None:
+    """A page on a terminal: laid out and coloured by rich, 80 columns at most."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.width = min(console.width, WIDTH)
+    console.print(Text(f"{shown.name}: {shown.title}", style="bold red"))
+    console.print(Text(f"Do new credentials help? {shown.renewing}: {shown.renewing_why}"))
+    if len(shown.names) > 1:
+        console.print(Text(f"Also known as {', '.join(shown.names[1:])}", style="dim"))
+    for service in shown.services:
+        status = f" ({'/'.join(map(str, service.statuses))})" if service.statuses else ""
+        console.print(Text(f"  {service.name}{status}: {service.message}", style="dim"))
+    body = "\n".join(f"## {heading}\n\n{text}" for heading, text in shown.sections.items())
+    console.print(Markdown(body, code_theme="ansi_dark"))
+    console.print(Text("Sources: " + "; ".join(source.where for source in shown.sources), style="dim"))
+
+
+def _count(match: Match) -> str:
+    where = f", line {match.first_line}" if match.first_line else ""
+    return f"{where}, {match.count} times" if match.count > 1 else where
+
+
+def _row(label: str, text: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {label:<9} ",
+        subsequent_indent=" " * 12,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [f"  {label}"]
+
+
+def _item(lead: str, text: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text, WIDTH, initial_indent=f"  {lead}", subsequent_indent=" " * (2 + len(lead)), break_long_words=False
+    )

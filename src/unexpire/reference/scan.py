@@ -1,0 +1,182 @@
+"""Long logs: every distinct error of a stream of bytes, with how often it stands there, and where and when first and last.
+
+The stream is read in large pieces. A piece that holds none of a few byte strings, of which every recognisable error holds at least
+one, is passed over without being cut into lines; round every other hit a block of lines is matched as a text of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from .match import Match, match_text
+from .normalise import decode
+
+__all__ = ["SIGNS", "scan"]
+
+PIECE = 1 << 20
+"""Bytes read at a time: large enough that per-piece work does not show, small enough to stay in memory twice."""
+
+# Every error text that a long log can be expected to hold has one of these (a test holds them against the pages; texts of a terminal's
+# last line are read as a whole anyway). `in` on bytes runs at two gigabytes a second for a string that is not there: their number is
+# what a log without errors costs, and strings that ordinary lines hold are avoided.
+SIGNS: tuple[bytes, ...] = (
+    *(
+        b"oken",
+        b"xpired",
+        b"redential",
+        b"ignature",
+        b"uthoriz",
+        b"AccessDenied",
+        b"ccess Key",
+        b"AccessKeyId",
+        b"time is too large",
+    ),
+    *(
+        b"rror occurred (",
+        b"api error ",
+        b"AssumeRole",
+        b"DurationSeconds",
+        b"ForbiddenException",
+        b"RegionDisabled",
+        b"Bad Request",
+    ),
+    *(b"git-codecommit", b"EC2 IMDS", b"EC2Metadata", b"PAM auth", b"executable aws"),
+)
+_AFTER = 12
+"""Lines behind a hit that belong to its block: a wrapped sentence, the frames of a trace, the status line of a Go error."""
+_BEFORE = 2
+_MOST_DISTINCT = 500
+_DIGITS = re.compile(r"[0-9a-f]{8,}|\d+")
+
+
+def scan(read: Callable[[int], bytes], *, progress: Callable[[int], None] | None = None) -> list[Match]:
+    """The distinct errors of what `read(size)` gives until it gives nothing, the one that tells most first, then by first line. `progress` is told the bytes read.
+
+    Memory stays bounded: two pieces, and one entry a distinct error. Lines count from 1.
+    """
+    found: dict[tuple[str | None, str | None, str | None, str | None], Match] = {}
+    known: dict[str, list[Match]] = {}
+    for first_line, block in _blocks(read, progress):
+        shape = _DIGITS.sub("0", block)
+        matches = known.get(shape)
+        if matches is None:
+            matches = [match for match in match_text(block) if match.aws_auth]
+            if len(known) < 4 * _MOST_DISTINCT:
+                known[shape] = matches
+        else:
+            matches = _with_times(matches, block)
+        for match in matches:
+            _add(found, match, first_line)
+    return sorted(found.values(), key=lambda match: (-match.tier, match.first_line or 0))
+
+
+def _add(
+    found: dict[tuple[str | None, str | None, str | None, str | None], Match], match: Match, first_line: int
+) -> None:
+    key = (match.code, match.ailment, match.service, match.operation)
+    offset = first_line - 1
+    first, last = (match.first_line or 1) + offset, (match.last_line or 1) + offset
+    held = found.get(key)
+    if held is None:
+        if len(found) < _MOST_DISTINCT:
+            found[key] = replace(match, first_line=first, last_line=last)
+        return
+    found[key] = replace(
+        held,
+        count=held.count + match.count,
+        last_line=last,
+        last_time=match.last_time or held.last_time,
+        first_time=held.first_time or match.first_time,
+    )
+
+
+def _with_times(matches: list[Match], block: str) -> list[Match]:
+    """The same errors as in a block that differs in numbers only, with this block's times."""
+    from .occurrences import TIME
+
+    lines = block.splitlines()
+    again = []
+    for match in matches:
+        times = [TIME.search(lines[min(at or 1, len(lines)) - 1][:400]) for at in (match.first_line, match.last_line)]
+        first, last = (time[0] if time else None for time in times)
+        again.append(replace(match, first_time=first or match.first_time, last_time=last or match.last_time))
+    return again
+
+
+def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None) -> Iterator[tuple[int, str]]:
+    """(number of its first line, text) of every block of lines that may hold an error."""
+    line, rest, done = 1, b"", 0
+    while True:
+        piece = read(PIECE)
+        done += len(piece)
+        if progress is not None:
+            progress(done)
+        data = rest + piece if rest else piece
+        if not data:
+            return
+        if piece:
+            cut = data.rfind(b"\n") + 1
+            if not cut and len(data) < 8 * PIECE:  # one line longer than a piece: wait for its end, but not for ever
+                rest = data
+                continue
+            cut = cut or len(data)
+            data, rest = data[:cut], data[cut:]
+        else:
+            rest = b""
+        hits = _hits(data)
+        if hits:
+            yield from _around(data, hits, line)
+        line += data.count(b"\n")
+        if not piece:
+            return
+
+
+def _hits(data: bytes) -> list[int]:
+    """Offsets of one hit or more on every line that has one; empty for most pieces of most logs."""
+    present = [sign for sign in SIGNS if sign in data]
+    if not present:
+        return []
+    pattern = re.compile(b"|".join(map(re.escape, present)))
+    hits: list[int] = []
+    at = 0
+    while True:
+        match = pattern.search(data, at)
+        if match is None:
+            return hits
+        hits.append(match.start())
+        at = data.find(b"\n", match.end())
+        if at < 0:
+            return hits
+
+
+def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int, str]]:
+    """Blocks: lines that continue one another stay together, but a log line with its own time ends the block before it."""
+    end, counted, line = 0, 0, first_line
+    for hit in hits:
+        if hit < end:
+            continue
+        start = data.rfind(b"\n", end, hit) + 1 or end
+        for _ in range(_BEFORE):
+            if start <= end or _begins_record(data, start):
+                break
+            start = data.rfind(b"\n", end, start - 1) + 1 or end
+        stop = data.find(b"\n", hit) + 1 or len(data)
+        for _ in range(_AFTER):
+            if stop >= len(data) or _begins_record(data, stop):
+                break
+            stop = data.find(b"\n", stop) + 1 or len(data)
+        line += data.count(b"\n", counted, start)
+        counted, end = start, stop
+        yield line, decode(data[start:stop])
+
+
+_RECORD = re.compile(
+    rb"\W{0,2}(?:\d{4}[-/]\d\d[-/]\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:|[IWEF]\d{4} \d\d:|time=|ts=|\{\"|<\d+>"
+    rb"|\d{1,2}:\d\d:\d\d|\d{10}[. ])|(?:INFO|WARN|ERROR|DEBUG|FATAL|TRACE)\b"
+)
+
+
+def _begins_record(data: bytes, at: int) -> bool:
+    return _RECORD.match(data, at, at + 40) is not None
