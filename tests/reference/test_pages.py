@@ -31,13 +31,17 @@ def test_there_are_pages_enough() -> None:
 
 
 def test_the_header_is_complete(one: page.Page) -> None:
-    assert one.title and not one.title.endswith(".")
-    assert one.code and one.provider == "AWS"
-    assert one.services and all(service.message for service in one.services)
+    assert one.title
+    assert not one.title.endswith(".")
+    assert one.code
+    assert one.provider == "AWS"
+    assert one.services
+    assert all(service.message for service in one.services)
     assert one.renewing_why.endswith(".")
     assert re.fullmatch(r"\d+\.\d+\.\d+", one.since)
     assert one.status in ("current", "retired")
-    assert one.sources and all(re.fullmatch(r"\d{4}(-\d\d){0,2}", source.date) for source in one.sources)
+    assert one.sources
+    assert all(re.fullmatch(r"\d{4}(-\d\d){0,2}", source.date) for source in one.sources)
     assert all(source.where.startswith("https://") for source in one.sources)
 
 
@@ -49,7 +53,8 @@ def test_the_sections_hold_what_they_should(one: page.Page) -> None:
     assert {"bash", "python"} <= {example.language for example in one.examples}
     for section in ("Diagnose", "Fix"):
         numbers = re.findall(r"^(\d+)\. ", one.sections[section], re.M)
-        assert numbers == [str(number) for number in range(1, len(numbers) + 1)] and numbers
+        assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+        assert numbers
     assert any(command.startswith(("unexpire ", "aws ")) for command in one.commands)
 
 
@@ -69,7 +74,8 @@ def test_the_causes_of_the_header_are_those_of_the_page(one: page.Page) -> None:
 
 def test_related_pages_are_pages(one: page.Page) -> None:
     assert [name for name in one.related if name not in PAGES] == []
-    assert one.name not in one.related and len(set(one.related)) == len(one.related)
+    assert one.name not in one.related
+    assert len(set(one.related)) == len(one.related)
 
 
 def test_related_pages_are_listed_for_readers(one: page.Page) -> None:

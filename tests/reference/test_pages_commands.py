@@ -14,7 +14,7 @@ from botocore import xform_name
 from botocore.model import ServiceModel
 from botocore.session import Session
 
-from unexpire.cli.main import COMMANDS, main
+from unexpire.cli.main import main
 from unexpire.reference import page
 
 # Words that end a simple command, as far as the pages use the shell.

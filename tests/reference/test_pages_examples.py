@@ -117,7 +117,8 @@ def test_an_example_does_what_its_page_says(name: str, example: page.Example, wo
 
 @pytest.mark.parametrize(("name", "example"), RUN, ids=TOLD_APART)
 def test_an_example_says_what_it_prints(name: str, example: page.Example) -> None:
-    assert example.expected and all(len(line) >= 1 for line in example.expected)
+    assert example.expected
+    assert all(len(line) >= 1 for line in example.expected)
     assert example.world in WORLDS
 
 
