@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: demo test lint types bench conformance browser clean venv help
+.PHONY: demo test lint types bench picture clean venv help
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -39,6 +39,9 @@ types: $(STAMP) ## mypy --strict
 
 bench: $(STAMP) ## speed, as ratios measured side by side in one run
 	@$(BIN)/python benchmarks/run.py
+
+picture: $(STAMP) ## draw docs/diagnosis.svg from the real output
+	@$(BIN)/python docs/picture.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
