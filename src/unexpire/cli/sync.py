@@ -12,7 +12,6 @@ import click
 
 from ..credentials import Credentials
 from ..errors import RefreshFailed
-from ..freshness import DEFAULT_POLICY, Freshness
 from .ask import TerminalPrompt
 
 if TYPE_CHECKING:
@@ -68,9 +67,7 @@ def _watch(environment: Environment, refresher: Refresher, target: SyncTarget) -
     while not stop.is_set():
         pause = _AFTER_A_FAILURE
         try:
-            credentials = refresher.current()
-            if DEFAULT_POLICY.freshness(credentials, environment.now()) is Freshness.STALE:
-                credentials = refresher.renew(credentials)
+            credentials = refresher.current()  # which renews in the background when it is time
             if target.write(credentials):
                 _say(environment, target, credentials)
             pause, said = next_write(credentials, environment.now()), None

@@ -18,7 +18,7 @@ from ..stores import session_files
 from ..stores.process_document import CHAIN_VARIABLE, document
 from ..stores.session_cache import SessionCache
 from . import agent_protocol, fast_lane
-from .sessions import login_file, session_store, states_of, watched
+from .sessions import login_file, not_here, session_store, states_of, watched
 
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
@@ -78,8 +78,7 @@ class CredentialProcess:
         provider = self._provider()
         self._mind_the_login(store, provider)
         held = store.load(provider.identity)
-        now = self.environment.now()
-        judged = Freshness.EXPIRED if held is None else DEFAULT_POLICY.freshness(held, now)
+        judged = self._judged(held)
         if held is None or judged is Freshness.EXPIRED:
             held = self._from_agent(provider) or self._refresher(provider, store).current()
         elif judged is Freshness.STALE and store.on_disk:
@@ -104,22 +103,33 @@ class CredentialProcess:
         """Renew what is kept, ahead of need, unless somebody else just has; True if it is fresh now. Asks nobody."""
         store = session_store(self.environment)
         provider = self._provider()
-        held = store.load(provider.identity)
-        now = self.environment.now()
-        if held is not None and DEFAULT_POLICY.freshness(held, now) is Freshness.FRESH:
-            return True
+        refresher = self._refresher(provider, store)
         try:
-            self._refresher(provider, store).renew(held)
+            found = refresher.current()
+            if self._judged(found) is Freshness.STALE:
+                found = refresher.renew()
         except UnexpireError as error:
-            if held is not None:
-                # No person is there to be asked: whoever comes first when it has ended will ask.
-                end = DEFAULT_POLICY.advertised_end(held)
-                left = remaining(end, now) or timedelta(0)
-                waits = isinstance(error, InteractionRequired)
-                until = now + (left if waits else min(timedelta(seconds=session_files.LONGEST_BACKOFF_S), left / 4))
-                store.postpone(provider.identity, until)
+            self._postpone(store, provider, error)
+            return False
+        if self._judged(found) is not Freshness.FRESH:
+            self._postpone(store, provider, None)
             return False
         return True
+
+    def _postpone(self, store: SessionCache, provider: Provider, error: UnexpireError | None) -> None:
+        """After a renewal in vain, leave the source alone for a while, and till the end where only a person can help.
+
+        No person is there to be asked now: whoever comes first when the session has ended will ask.
+        """
+        held, now = store.load(provider.identity), self.environment.now()
+        left = remaining(DEFAULT_POLICY.advertised_end(held), now) if held is not None else None
+        if left is not None:
+            waits = isinstance(error, InteractionRequired)
+            pause = left if waits else min(timedelta(seconds=session_files.LONGEST_BACKOFF_S), left / 4)
+            store.postpone(provider.identity, now + pause)
+
+    def _judged(self, held: Credentials | None) -> Freshness:
+        return Freshness.EXPIRED if held is None else DEFAULT_POLICY.freshness(held, self.environment.now())
 
     def _provider(self) -> Provider:
         from ..providers.resolve import provider_for
@@ -129,7 +139,7 @@ class CredentialProcess:
     def _refresher(self, provider: Provider, store: SessionCache) -> Refresher:
         from ..refresher import Refresher
 
-        return Refresher(provider, clock=self.environment.clock, store=store)
+        return Refresher(provider, clock=self.environment.clock, store=store, background=not_here)
 
     def _from_agent(self, provider: Provider) -> Credentials | None:
         """The agent's set, where one runs: it has botocore loaded already, and may hold what is not kept on the disk."""
@@ -137,10 +147,7 @@ class CredentialProcess:
         found = agent_protocol.ask_for_credentials(
             self.environment.variables, home, profile=self.profile, role=self.role, identity=provider.identity
         )
-        usable = found is not None and (
-            DEFAULT_POLICY.freshness(found, self.environment.now()) is not Freshness.EXPIRED
-        )
-        return found if usable else None
+        return None if self._judged(found) is Freshness.EXPIRED else found
 
     def _mind_the_login(self, store: SessionCache, provider: Provider) -> None:
         """A session that came of a login by browser goes with the login."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from . import agent_protocol
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
 
-__all__ = ["login_file", "newest_session", "session_store", "states_of", "watched"]
+__all__ = ["login_file", "newest_session", "not_here", "session_store", "states_of", "watched"]
 
 States = list[tuple[str, str]]
 """(path, `session_files.state_of`) of the files that an answer depends on."""
@@ -83,20 +83,24 @@ def newest_session(
 
     store = session_store(environment)
     provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
-    refresher = Refresher(provider, clock=environment.clock, store=store)
-    held = store.load(provider.identity)
-    if held is None:
-        asked_home = str(environment.home) if environment.home is not None else None
-        held = agent_protocol.ask_for_credentials(
-            environment.variables, asked_home, profile=profile, role=role, identity=provider.identity
+    refresher = Refresher(provider, clock=environment.clock, store=store, background=not_here)
+    home = str(environment.home) if environment.home is not None else None
+    if store.load(provider.identity) is None:
+        asked = agent_protocol.ask_for_credentials(
+            environment.variables, home, profile=profile, role=role, identity=provider.identity
         )
-        if held is not None and DEFAULT_POLICY.freshness(held, environment.now()) is Freshness.FRESH:
-            return held
-    if held is None or DEFAULT_POLICY.freshness(held, environment.now()) is not Freshness.STALE:
-        return refresher.current()
+        if asked is not None and DEFAULT_POLICY.freshness(asked, environment.now()) is Freshness.FRESH:
+            return asked
+    held = refresher.current()
+    if DEFAULT_POLICY.freshness(held, environment.now()) is not Freshness.STALE:
+        return held
     try:
-        return refresher.renew(held)
+        return refresher.renew()
     except RefreshFailed as error:
         if not error.retryable:
             raise
         return held
+
+
+def not_here(_work: Callable[[], None]) -> None:
+    """The background of a process that ends at once: a renewal there would be cut short, so it is somebody else's."""

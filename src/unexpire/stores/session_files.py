@@ -204,18 +204,23 @@ def claim_renewal(attempt: str, now: float) -> bool:
     A time in the future says: not before then. One too far ahead is from before a jump of the clock, and counts for nothing.
     """
     try:
-        age = now - os.stat(attempt).st_mtime
-        if -3600 < age < RENEWAL_TAKES_S:
+        seen = os.stat(attempt)
+        if -3600 < now - seen.st_mtime < RENEWAL_TAKES_S:
             return False
         taken = f"{attempt}.{os.getpid()}"
-        os.rename(attempt, taken)  # of several, one succeeds
+        os.rename(attempt, taken)
+        if os.stat(taken).st_mtime_ns != seen.st_mtime_ns:  # somebody else took the old one away and made this: it is theirs
+            os.rename(taken, attempt)
+            return False
         os.unlink(taken)
     except FileNotFoundError:
         pass
     except OSError:
         return False
     try:
-        os.close(os.open(attempt, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        made = os.open(attempt, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError:
         return False
+    os.close(made)
+    os.utime(attempt, (now, now))
     return True
