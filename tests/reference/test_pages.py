@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -222,3 +224,13 @@ def test_a_name_that_is_none_finds_nothing(name: str) -> None:
 )
 def test_names_are_found_however_they_are_written(written: str) -> None:
     assert page.find(written) == "ExpiredToken"
+
+
+def test_finding_a_page_imports_next_to_nothing() -> None:
+    """`explain CODE` promises an answer in about the time the interpreter needs to start: what page.py imports counts."""
+    program = (
+        "import sys; before = set(sys.modules); from unexpire.reference import page; page.load(page.find('expired session'));"
+        "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('unexpire')))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"__future__", "codecs", "encodings", "encodings.utf_8"}, done.stdout

@@ -1,5 +1,4 @@
-"""The page model: one credential error a page, read from `pages/NAME.md`, and the index that finds a page without
-parsing any.
+"""The page model: one credential error a page, read from `pages/NAME.md`, and the index that finds it without parsing.
 
 **Names.** A page's *name* is its file's stem and its address (`/errors/aws/NAME/`). It is also found by every
 *spelling* (how services and SDKs write the code) and every *alias* (finding codes, older names). Names, spellings and
@@ -23,13 +22,12 @@ order, of which `OPTIONAL` may be missing.
 - `status`: `current` or `retired`
 
 - *You see*: one fenced block a wording, ```` ```text TOOL ````. Each must lead to this page.
-- *Causes*: `### ` groups of `GROUPS`; a cause is `- **What happened.** `label` words. *Tell:* how to tell it from the
-  others.`
+- *Causes*: `### ` groups of `GROUPS`, the likeliest group first; a cause is
+  `- **What happened.** `label` words. *Tell:* how to tell it from the others.`
 - *Diagnose*, *Fix*: numbered steps; commands in ```` ```sh ```` blocks, a command a line.
-- *Code*: ```` ```bash world=W ```` and ```` ```python world=W ````, whole programs that run unchanged (they reach
-  AWS, or the lab through AWS_ENDPOINT_URL). W is the world the tests set up around them. A comment `# -> TEXT` says
-  what the output then holds. One that cannot run on a machine without network says why: ```` ```bash not-run=REASON
-  ````.
+- *Code*: ```` ```bash world=W ```` and ```` ```python world=W ````, whole programs that run unchanged (they reach AWS, or the
+  lab through AWS_ENDPOINT_URL). W is the world the tests set up around them. A comment `# -> TEXT` says what the output then
+  holds. One that cannot run on a machine without network says why: ```` ```bash not-run=needs … ````.
 - *Not this*: texts that look alike and do not lead here: ```` ```text TOOL -> PAGE ````, PAGE `none` when it is no
   AWS credential error.
 
