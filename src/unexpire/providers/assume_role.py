@@ -113,17 +113,17 @@ class AssumeRoleProvider:
                 "sts", self.environment, profile=self.profile, credentials=source, region=self.request.region
             )
             answer = sts.assume_role(**asked)
+            given = answer["Credentials"]
+            return Credentials(
+                given["AccessKeyId"],
+                given["SecretAccessKey"],
+                given["SessionToken"],
+                expiration=aws.moment(given["Expiration"]),
+                issued_at=now.replace(microsecond=0),
+                account_id=answer.get("AssumedRoleUser", {}).get("Arn", "::::").split(":")[4] or None,
+            )
         except Exception as error:
             raise self._explained(error, source) from error
-        given = answer["Credentials"]
-        return Credentials(
-            given["AccessKeyId"],
-            given["SecretAccessKey"],
-            given["SessionToken"],
-            expiration=aws.moment(given["Expiration"]),
-            issued_at=now.replace(microsecond=0),
-            account_id=answer.get("AssumedRoleUser", {}).get("Arn", "::::").split(":")[4] or None,
-        )
 
     def _code(self, serial: str) -> str:
         if self.prompt is None:

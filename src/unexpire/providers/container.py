@@ -68,16 +68,22 @@ class ContainerProvider:
         except (OSError, http.client.HTTPException) as error:
             reason = (getattr(error, "strerror", None) or type(error).__name__).lower()
             raise self._failed(f"does not answer: {reason}", retryable=True) from error
+        except ValueError as error:
+            # A port that is no number, a token that no header can carry.
+            raise self._failed("cannot be asked: its address or its token is malformed", retryable=False) from error
         if reply.status != 200:
-            raise self._failed(f"answers HTTP {reply.status}{_code_in(reply)}", retryable=reply.status >= 500)
+            raise self._failed(f"answers HTTP {reply.status}{_code_in(reply)}", retryable=reply.may_pass)
         try:
             return metadata_credentials(json.loads(reply.body), self.environment.now())
         except (ValueError, KeyError, TypeError) as error:
             raise self._failed("answers something that is no credential document", retryable=False) from error
 
     def _check_host(self, url: str) -> None:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+        except ValueError as error:
+            raise self._failed("has an address that is none", retryable=False) from error
         if parts.scheme == "https" or host in _ALLOWED:
             return
         try:
@@ -136,8 +142,11 @@ def _code_in(reply: Reply) -> str:
 
 def metadata_credentials(content: Any, now: datetime) -> Credentials:
     """Credentials out of the JSON that both metadata services give. Raises ValueError, KeyError or TypeError for anything else."""
-    if content.get("Code") not in (None, "Success"):
-        raise ValueError("Code is not Success")
+    if not isinstance(content, dict) or content.get("Code") not in (None, "Success"):
+        raise ValueError("no document, or one whose Code is not Success")
+    for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration"):
+        if not isinstance(content[name], str) or not content[name]:
+            raise ValueError(f"{name} is empty")
     end = parse_timestamp(content["Expiration"])
     issued = now.replace(microsecond=0)
     updated = content.get("LastUpdated")
@@ -145,9 +154,9 @@ def metadata_credentials(content: Any, now: datetime) -> Credentials:
         issued = min(parse_timestamp(updated), issued)
     account = content.get("AccountId")
     return Credentials(
-        str(content["AccessKeyId"]),
-        str(content["SecretAccessKey"]),
-        str(content["Token"]) or None,
+        content["AccessKeyId"],
+        content["SecretAccessKey"],
+        content["Token"],
         expiration=end,
         issued_at=issued,
         account_id=account if isinstance(account, str) else None,

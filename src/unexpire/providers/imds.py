@@ -53,19 +53,19 @@ class ImdsProvider:
         """The credentials of the instance's role. Findings: metadata-unreachable, metadata-stale."""
         token = self._get("PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": _TOKEN_TTL_S})
         if token.status != 200 or not token.body:
-            raise self._failed(f"gives no session token (HTTP {token.status})", retryable=token.status >= 500)
+            raise self._failed(f"gives no session token (HTTP {token.status})", retryable=token.may_pass)
         headers = {"X-aws-ec2-metadata-token": token.text.strip()}
         named = self._get("GET", _CREDENTIALS, headers)
         if named.status == 404 or (named.status == 200 and not named.text.strip()):
             raise self._failed("says that no role is attached to the instance", retryable=False)
         if named.status != 200:
-            raise self._failed(f"answers HTTP {named.status}", retryable=named.status >= 500)
+            raise self._failed(f"answers HTTP {named.status}", retryable=named.may_pass)
         answer = self._get("GET", _CREDENTIALS + named.text.split()[0], headers)
         return self._judged(answer)
 
     def _judged(self, answer: Reply) -> Credentials:
         if answer.status != 200:
-            raise self._failed(f"answers HTTP {answer.status}", retryable=answer.status >= 500)
+            raise self._failed(f"answers HTTP {answer.status}", retryable=answer.may_pass)
         now = self.environment.now()
         try:
             content = json.loads(answer.body)

@@ -22,6 +22,11 @@ class Reply:
     body: bytes
 
     @property
+    def may_pass(self) -> bool:
+        """Whether the same question may be answered later."""
+        return self.status >= 500 or self.status == 429
+
+    @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import IO
 
 from ..credentials import Credentials, parse_timestamp
 from ..errors import ConfigurationError, RefreshFailed
@@ -22,6 +27,9 @@ __all__ = ["ProcessProvider", "parse_document"]
 _TIMEOUT_S = 60.0
 """The Go SDK's, the shortest of those that set any (aws-sdk-go-v2, `processcreds.DefaultTimeout`)."""
 _MOST_STDERR = 400
+_LARGEST_B = 256 * 1024
+"""Java's limit is 64,000 B (aws-sdk-java-v2, `ProcessCredentialsProvider.processOutputLimit`); what is over ours is no credentials."""
+_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,20 +94,14 @@ class ProcessProvider:
             )
         variables = {**self.environment.variables, CHAIN_VARIABLE: ",".join((*above, me))}
         try:
-            done = subprocess.run(
-                words,
-                env=variables,
-                cwd=self.environment.cwd,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self.timeout_s,
-                check=False,
-            )
+            done = _run(words, variables, self.environment.cwd, self.timeout_s)
         except subprocess.TimeoutExpired as error:
             raise self._failed(f"it did not end within {self.timeout_s:.0f} s", retryable=True) from error
         except (OSError, ValueError) as error:
             reason = (getattr(error, "strerror", None) or "cannot be started").lower()
             raise self._failed(f"{os.path.basename(words[0])}: {reason}") from error
+        if len(done.stdout) > _LARGEST_B:
+            raise _bad(f"it prints more than {_LARGEST_B // 1024} kB", str(self.candidate.origin))
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace")
             if "calls itself" in said:
@@ -132,9 +134,57 @@ class ProcessProvider:
         return tuple(value for value in held if len(value) > 7)
 
 
+def _run(
+    words: list[str], variables: Mapping[str, str], cwd: Path, timeout_s: float
+) -> subprocess.CompletedProcess[bytes]:
+    """As `subprocess.run`, but a program that prints without end is stopped, and one that leaves a child behind is not waited for.
+
+    Raises OSError, ValueError and TimeoutExpired.
+    """
+    process = subprocess.Popen(
+        words, env=dict(variables), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    printed, said = bytearray(), bytearray()
+    readers = [
+        threading.Thread(target=_drain, args=(pipe, kept, process), daemon=True)
+        for pipe, kept in ((process.stdout, printed), (process.stderr, said))
+    ]
+    try:
+        for reader in readers:
+            reader.start()
+        process.wait(timeout_s)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    for reader in readers:
+        # A child of the child may hold the pipes open; what came until its parent's end is all that counts.
+        reader.join(_LAST_WORDS_S)
+    return subprocess.CompletedProcess(words, process.returncode, bytes(printed), bytes(said))
+
+
+def _drain(pipe: IO[bytes], kept: bytearray, process: subprocess.Popen[bytes]) -> None:
+    with pipe:
+        while chunk := os.read(pipe.fileno(), 65536):
+            if len(kept) <= _LARGEST_B:
+                kept += chunk
+            else:
+                process.kill()
+
+
+# What a helper that is verbose prints of what it holds: named values, and runs of characters that only a token or a secret has.
+_NAMED_SECRET = re.compile(
+    r"""((?:secret|token|password|authorization)[\w.-]*["']?\s*[:=]\s*["']?)([^\s"',]{8,})""", re.IGNORECASE
+)
+_BARE_SECRET = re.compile(
+    r"(?<![\w/+=.-])(?:[A-Za-z0-9/+=_.-]{100,}|(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[A-Za-z0-9/+]{40})(?![\w/+=.-])"
+)
+
+
 def _last_words(said: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         said = said.replace(secret, "***")
+    said = _BARE_SECRET.sub("***", _NAMED_SECRET.sub(r"\1***", said))
     line = " / ".join(part.strip() for part in said.strip().splitlines()[-3:])
     return f": {line[-_MOST_STDERR:]}" if line else ""
 

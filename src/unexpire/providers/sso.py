@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from ..credentials import Credentials, format_timestamp
-from ..errors import ConfigurationError, Denied, InteractionRequired, RefreshFailed, Rejected, UnexpireError
+from ..errors import (
+    ConfigurationError,
+    Denied,
+    InteractionRequired,
+    RefreshFailed,
+    Rejected,
+    StoreError,
+    UnexpireError,
+)
 from ..settings.environment import Environment
 from ..stores import atomic, aws_caches
 from ..stores.aws_caches import SsoToken
@@ -22,7 +32,9 @@ from .identity import identity_of
 __all__ = ["SsoProvider", "log_in"]
 
 _AHEAD = timedelta(minutes=15)
-"""A token with less left is renewed, as botocore does (botocore/tokens.py, `_ADVISORY_REFRESH_TIMEOUT`)."""
+"""A token with less left is renewed, as botocore does (botocore/tokens.py, `_REFRESH_WINDOW`)."""
+_LOGIN_TAKES_S = 660.0
+"""Seconds to wait for the login that another process has asked for: a device code lives 10 minutes, and some are lost on the way."""
 _SCOPES = ("sso:account:access",)
 _CLIENT_NAME = "unexpire"
 
@@ -49,10 +61,18 @@ class SsoProvider:
         return self.candidate.description
 
     def fetch(self) -> Credentials:
-        """Role credentials from the portal. Raises InteractionRequired where only a login helps."""
+        """Role credentials from the portal. Where only a login helps it asks for one; without a prompt, raises InteractionRequired."""
         if self.candidate.problem is not None:
             raise self.candidate.problem
-        token = self.token()
+        before = self._read()
+        try:
+            return self._role_credentials(self.token())
+        except InteractionRequired:
+            if self.prompt is None:
+                raise
+        return self._role_credentials(self._logged_in(self.prompt, before))
+
+    def _role_credentials(self, token: SsoToken) -> Credentials:
         now = self.environment.now()
         try:
             portal = aws.client("sso", self.environment, region=self._region)
@@ -61,17 +81,17 @@ class SsoProvider:
                 accountId=self._setting("sso_account_id"),
                 accessToken=token.access_token,
             )
+            given = answer["roleCredentials"]
+            return Credentials(
+                given["accessKeyId"],
+                given["secretAccessKey"],
+                given["sessionToken"],
+                expiration=aws.moment(given["expiration"]),
+                issued_at=now.replace(microsecond=0),
+                account_id=self.candidate.value("sso_account_id"),
+            )
         except Exception as error:
             raise self._explained(error) from error
-        given = answer["roleCredentials"]
-        return Credentials(
-            given["accessKeyId"],
-            given["secretAccessKey"],
-            given["sessionToken"],
-            expiration=aws.moment(given["expiration"]),
-            issued_at=now.replace(microsecond=0),
-            account_id=self.candidate.value("sso_account_id"),
-        )
 
     def token(self) -> SsoToken:
         """A login token that is usable now, renewed under a lock that all of this machine's unexpire processes share."""
@@ -83,11 +103,31 @@ class SsoProvider:
             raise self._login_needed("sso-token-missing", f"nobody has logged in to {self._name} on this machine")
         if held.refresh_token is None or not self.candidate.value("sso_session"):
             return self._as_it_is(held, now)
-        with atomic.lock(held.path):
-            again = self._read() or held
-            if again.expires_at - now > _AHEAD:
-                return again
-            return self._renewed(again, now)
+        try:
+            with atomic.lock(held.path):
+                again = self._read() or held
+                if again.expires_at - now > _AHEAD:
+                    return again
+                return self._renewed(again, now)
+        except StoreError as error:
+            # Without the lock no renewal: it would use up a refresh token that every other tool needs.
+            if held.expires_at > now:
+                return held
+            raise RefreshFailed(
+                f"the SSO login of {self._name} cannot be renewed: {error.message}",
+                retryable=True,
+                where=self._where(held),
+                finding="sso-login-needed",
+                hint=error.hint,
+            ) from error
+
+    def _logged_in(self, prompt: Prompt, before: SsoToken | None) -> SsoToken:
+        """Asked once: of all processes that need this login one asks, the others wait for what comes of it."""
+        with atomic.lock(aws_caches.token_path(self._home, self._name), timeout_s=_LOGIN_TAKES_S):
+            after = self._read()
+            if after is not None and after.expires_at > self.environment.now() and after != before:
+                return after
+            return _begin_login(self, prompt)
 
     def _as_it_is(self, held: SsoToken, now: datetime) -> SsoToken:
         if held.expires_at > now:
@@ -113,7 +153,16 @@ class SsoProvider:
                 clientSecret=held.client_secret or "",
                 refreshToken=held.refresh_token or "",
             )
+            fresh = dataclasses.replace(
+                held,
+                access_token=answer["accessToken"],
+                expires_at=(now + timedelta(seconds=answer["expiresIn"])).replace(microsecond=0),
+                refresh_token=answer.get("refreshToken", held.refresh_token),
+            )
         except Exception as error:
+            again = self._read()
+            if again is not None and again != held and again.expires_at > now:
+                return again  # a tool that does not know our lock was quicker, and used the refresh token up
             if held.expires_at > now:
                 return held
             problem = aws.translate(error, doing="renewal of the SSO login", now=now, where=self._where(held))
@@ -122,20 +171,19 @@ class SsoProvider:
             raise self._login_needed(
                 "sso-login-needed", f"the SSO login of {self._name} is over: {_code(error)}"
             ) from error
-        fresh = dataclasses.replace(
-            held,
-            access_token=answer["accessToken"],
-            expires_at=(now + timedelta(seconds=answer["expiresIn"])).replace(microsecond=0),
-            refresh_token=answer.get("refreshToken", held.refresh_token),
-        )
-        aws_caches.write_sso_token(fresh)
+        with contextlib.suppress(StoreError):
+            # A disk that is full now does not make the token bad; the login that is needed later is another matter.
+            aws_caches.write_sso_token(fresh)
         return fresh
 
     def _read(self) -> SsoToken | None:
-        home = self.environment.home
-        if home is None:
+        return aws_caches.read_sso_token(self._home, self._name)
+
+    @property
+    def _home(self) -> Path:
+        if self.environment.home is None:
             raise ConfigurationError("there is no home folder, where SSO tokens are kept", hint="export HOME=…")
-        return aws_caches.read_sso_token(home, self._name)
+        return self.environment.home
 
     @property
     def _name(self) -> str:
@@ -200,11 +248,21 @@ def log_in(
 
     Device authorization grant of sso-oidc. Raises InteractionRequired where it was not approved in time, Denied where it was refused.
     """
-    login = _Login(environment, SsoProvider(environment, candidate), prompt, sleep)
+    provider = SsoProvider(environment, candidate, sleep=sleep)
+    with atomic.lock(aws_caches.token_path(provider._home, provider._name), timeout_s=_LOGIN_TAKES_S):
+        return _begin_login(provider, prompt)
+
+
+def _begin_login(provider: SsoProvider, prompt: Prompt) -> SsoToken:
+    """The login itself, with the token's lock held."""
+    environment = provider.environment
     try:
-        return login.run()
+        return _Login(environment, provider, prompt, provider.sleep).run()
+    except UnexpireError:
+        raise
     except Exception as error:
-        raise aws.translate(error, doing="SSO login", now=environment.now(), where=str(candidate.origin)) from error
+        where = str(provider.candidate.origin)
+        raise aws.translate(error, doing="SSO login", now=environment.now(), where=where) from error
 
 
 @dataclass
@@ -226,10 +284,8 @@ class _Login:
         self.prompt.open_login(begun.get("verificationUriComplete") or begun["verificationUri"], begun["userCode"])
         answer = self._wait(oidc, registered, begun)
         now = self.environment.now()
-        home = self.environment.home
-        assert home is not None
         token = SsoToken(
-            aws_caches.token_path(home, provider._name),
+            aws_caches.token_path(provider._home, provider._name),
             answer["accessToken"],
             (now + timedelta(seconds=answer["expiresIn"])).replace(microsecond=0),
             start_url=start_url,
@@ -239,8 +295,7 @@ class _Login:
             registration_expires_at=registered["expires"],
             refresh_token=answer.get("refreshToken"),
         )
-        with atomic.lock(token.path):
-            aws_caches.write_sso_token(token)
+        aws_caches.write_sso_token(token)
         return token
 
     def _registration(self, oidc: Any, held: SsoToken | None) -> dict[str, Any]:

@@ -72,17 +72,17 @@ class WebIdentityProvider:
             asked["DurationSeconds"] = self.duration_s
         try:
             answer = aws.client("sts", self.environment, profile=self.profile).assume_role_with_web_identity(**asked)
+            given = answer["Credentials"]
+            return Credentials(
+                given["AccessKeyId"],
+                given["SecretAccessKey"],
+                given["SessionToken"],
+                expiration=aws.moment(given["Expiration"]),
+                issued_at=now.replace(microsecond=0),
+                account_id=answer.get("AssumedRoleUser", {}).get("Arn", "::::").split(":")[4] or None,
+            )
         except Exception as error:
             raise self._explained(error, token) from error
-        given = answer["Credentials"]
-        return Credentials(
-            given["AccessKeyId"],
-            given["SecretAccessKey"],
-            given["SessionToken"],
-            expiration=aws.moment(given["Expiration"]),
-            issued_at=now.replace(microsecond=0),
-            account_id=answer.get("AssumedRoleUser", {}).get("Arn", "::::").split(":")[4] or None,
-        )
 
     def _token(self) -> str:
         shown = str(self.environment.origin_of(self.path))

@@ -21,10 +21,13 @@ __all__ = [
     "CachedEnd",
     "SsoToken",
     "ends",
+    "login_path",
+    "read_document",
     "read_sso_token",
     "role_cache_key",
     "sso_cache_key",
     "token_path",
+    "write_document",
     "write_sso_token",
 ]
 
@@ -71,12 +74,13 @@ def _documents(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     except OSError:
         return
     for path in paths:
-        content = _read(path)
+        content = read_document(path)
         if content is not None:
             yield path, content
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_document(path: Path) -> dict[str, Any] | None:
+    """The JSON object that a file holds; None for a file that is missing, unreadable, half-written, enormous or something else."""
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_B + 1)
@@ -130,7 +134,7 @@ def token_path(home: Path, session_or_start_url: str) -> Path:
 def read_sso_token(home: Path, session_or_start_url: str) -> SsoToken | None:
     """The token that is kept, whatever is left of its life; None where there is none, or no whole one."""
     path = token_path(home, session_or_start_url)
-    content = _read(path)
+    content = read_document(path)
     if content is None or not isinstance(content.get("accessToken"), str):
         return None
     try:
@@ -169,5 +173,14 @@ def write_sso_token(token: SsoToken) -> None:
         else None,
         "refreshToken": token.refresh_token,
     }
-    atomic.private_folder(token.path.parent)
-    atomic.replace(token.path, json.dumps({key: value for key, value in held.items() if value is not None}), mode=0o600)
+    write_document(token.path, {key: value for key, value in held.items() if value is not None})
+
+
+def write_document(path: Path, content: Mapping[str, Any]) -> None:
+    """Keep a JSON object in a cache, whole, 0600. Raises StoreError."""
+    atomic.replace(path, json.dumps(dict(content)), mode=0o600)
+
+
+def login_path(folder: Path, session: str) -> Path:
+    """The file of an `aws login` session (botocore/utils.py, `generate_login_cache_key`)."""
+    return folder / f"{hashlib.sha256(session.strip().encode()).hexdigest()}.json"
