@@ -167,6 +167,11 @@ class Refresher:
             return self._renew_ahead()
         return False
 
+    def try_again(self) -> None:
+        """Wait no longer for the backoff to end: something has happened that may change the answer, a login for one."""
+        with self._state:
+            self._not_before = self._failed_at = None
+
     def standing(self) -> Standing:
         """How it stands now."""
         with self._state:

@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "sync",
         "Keep a session in the credentials file, for programs that read nothing else.",
     ),
+    "agent": ("unexpire.cli.agent", "agent", "Keep profiles fresh for every program of this user."),
+    "status": ("unexpire.cli.status", "status", "Show every known session: what is left of it, and what renews it."),
     "prompt": ("unexpire.cli.prompt", "prompt", "What is left of a session, for a shell's prompt."),
     "forget": ("unexpire.cli.forget", "forget", "Remove sessions from unexpire's cache."),
     "lab": ("unexpire.cli.lab", "lab", "Run an AWS on this machine whose credentials really expire."),
@@ -78,10 +80,15 @@ class _Commands(click.Group):
             raise click.UsageError(error.message + hint, ctx) from error
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, prog_name="unexpire")
-def main() -> None:
-    """AWS credentials that do not run out under you."""
+@click.pass_context
+def main(context: click.Context) -> None:
+    """AWS credentials that do not run out under you. Without a command: what sessions there are (status)."""
+    if context.invoked_subcommand is None:
+        from .status import status
+
+        context.invoke(status)
 
 
 def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:

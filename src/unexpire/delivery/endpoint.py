@@ -110,7 +110,7 @@ class Held:
         self._asking: asyncio.Future[Credentials] | None = None
         self._told_at = -1.0
 
-    async def credentials(self) -> Credentials:
+    async def credentials(self, patience_s: float | None = None) -> Credentials:
         """A usable set, or UnexpireError (retryable where the wait was cut short)."""
         held = self.source.peek()
         if held is not None:
@@ -123,7 +123,7 @@ class Held:
             self._asking = asyncio.get_running_loop().run_in_executor(self._pool, self.source.current)
             self._asking.add_done_callback(self._asked)
         try:
-            fetched = await asyncio.wait_for(asyncio.shield(self._asking), self._patience_s)
+            fetched = await asyncio.wait_for(asyncio.shield(self._asking), patience_s or self._patience_s)
         except TimeoutError:
             raise RefreshFailed("the renewal is still under way", retryable=True) from None
         if self.source.policy.freshness(fetched, self.clock()) is Freshness.EXPIRED:

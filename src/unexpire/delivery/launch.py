@@ -19,7 +19,7 @@ from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment, utc_now
-from . import child, sidecar
+from . import agent_protocol, child, sidecar
 from .child_settings import child_files, child_variables, region_of
 from .guard import new_token
 from .server import ServerThread, bind_loopback
@@ -120,7 +120,12 @@ def prepare(
 
     provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
     prediction = predict(environment, profile)
-    held = first_credentials(provider, environment)
+    held = None
+    if use_agent:
+        home = str(environment.home) if environment.home is not None else None
+        ask = agent_protocol.ask_for_credentials
+        held = ask(environment.variables, home, profile=profile, role=role, identity=provider.identity)
+    held = held or first_credentials(provider, environment)
     order = Order(
         profile=profile,
         role=role,
@@ -128,7 +133,7 @@ def prepare(
         token=new_token(),
         imds_secret=secrets.token_urlsafe(32) if imds else None,
         region=region_of(environment, prediction),
-        label=profile or prediction.profile_name.value or "default",
+        use_agent=use_agent,
     )
     warnings = tuple(_warnings(provider, held, environment.now(), imds=imds))
     return Launch(path, tuple(command), environment, prediction, order, warnings)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..credentials import Credentials
 from ..errors import RefreshFailed, UnexpireError
-from ..freshness import DEFAULT_POLICY, RefreshPolicy
+from ..freshness import DEFAULT_POLICY, Freshness, RefreshPolicy
 from ..keeper import Keeper
 from ..providers.base import Prompt, Provider
+from .agent_protocol import ask_for_credentials
 from .endpoint import ContainerEndpoint, Held
 from .guard import path_of
 from .imds_endpoint import ImdsEndpoint, ImdsTokens
@@ -48,7 +49,7 @@ class Order:
     token: str = field(repr=False)
     imds_secret: str | None = field(default=None, repr=False)
     region: str | None = None
-    label: str = "default"
+    use_agent: bool = True
 
     def to_bytes(self) -> bytes:
         def plain(value: object) -> object:
@@ -94,6 +95,7 @@ class Following:
     ) -> None:
         self._environment, self._resolve, self._stay = environment, resolve, stay
         self._account: str | None = None
+        self.failures = 0
         self.provider = resolve(environment())
 
     @property
@@ -120,8 +122,12 @@ class Following:
 
     def fetch(self) -> Credentials:
         """What the source gives now. Raises RefreshFailed where it has come to lead to another account."""
-        self.provider = self._resolve(self._environment())
-        fetched = self.provider.fetch()
+        try:
+            self.provider = self._resolve(self._environment())
+            fetched = self.provider.fetch()
+        except UnexpireError:
+            self.failures += 1
+            raise
         account = fetched.account
         if self._stay and self._account and account and account != self._account:
             raise RefreshFailed(
@@ -240,4 +246,43 @@ class Serving:
 def _resolve(order: Order, environment: Environment, prompt: Prompt | None) -> Provider:
     from ..providers.resolve import provider_for
 
-    return provider_for(environment, profile=order.profile, role=order.role, prompt=prompt)
+    provider = provider_for(environment, profile=order.profile, role=order.role, prompt=prompt)
+    return _AgentFirst(provider, order, environment) if order.use_agent else provider
+
+
+@dataclass(frozen=True)
+class _AgentFirst:
+    """A provider that asks the agent, where one runs, before it goes to the source itself."""
+
+    provider: Provider
+    order: Order
+    environment: Environment
+
+    @property
+    def method(self) -> str:
+        return self.provider.method
+
+    @property
+    def identity(self) -> str:
+        return self.provider.identity
+
+    @property
+    def renewable(self) -> bool:
+        return self.provider.renewable
+
+    @property
+    def interactive(self) -> bool:
+        return self.provider.interactive
+
+    def describe(self) -> str:
+        return self.provider.describe()
+
+    def fetch(self) -> Credentials:
+        """The agent's set where it is a better one than a renewal would replace, else the source's."""
+        home = str(self.environment.home) if self.environment.home is not None else None
+        given = ask_for_credentials(
+            self.environment.variables, home, profile=self.order.profile, role=self.order.role, identity=self.identity
+        )
+        if given is not None and DEFAULT_POLICY.freshness(given, self.environment.now()) is Freshness.FRESH:
+            return given
+        return self.provider.fetch()

@@ -21,7 +21,7 @@ from ..settings.environment import Environment, utc_now
 from .server import Server
 from .serving import Order, Serving
 
-__all__ = ["command_line", "main", "watch_descriptor"]
+__all__ = ["command_line", "main", "raise_descriptor_limit", "watch_descriptor"]
 
 _LOOK_EVERY_S = 0.5
 
@@ -86,7 +86,7 @@ def _read_all(descriptor: int) -> bytes:
 
 
 async def _serve(order: Order, listener: int, watch: int, pid: int) -> None:
-    _raise_descriptor_limit()
+    raise_descriptor_limit()
     bound = socket.socket(fileno=listener)
     variables, cwd = dict(os.environ), Path.cwd() if _has_cwd() else Path("/")
     environment: Callable[[], Environment] = lambda: Environment.of(variables, cwd=cwd)  # noqa: E731 - read anew each time
@@ -105,7 +105,7 @@ def _has_cwd() -> bool:
     return True
 
 
-def _raise_descriptor_limit() -> None:
+def raise_descriptor_limit() -> None:
     """A client is a descriptor; the usual soft limit, 1,024, is for programs that use select(2)."""
     try:
         import resource

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,17 @@ class Environment:
 
         seen = look_at(pid)
         return cls.of(seen.variables, cwd=seen.cwd, clock=clock, pid=pid, uid=seen.uid)
+
+    def anew(self) -> Environment:
+        """The same, with every file read again when it is asked for, but for the two AWS files if they are parsed already.
+
+        For a process that serves many profiles: parsing ten thousand of them for each one takes minutes, and as much memory.
+        """
+        again = replace(self)
+        parsed = self.__dict__.get("_settings")
+        if parsed is not None:
+            again.__dict__["_settings"] = parsed
+        return again
 
     def get(self, name: str) -> Sourced[str] | None:
         """The variable `name`, which may be empty; None where it is not set."""

@@ -1,0 +1,372 @@
+"""The agent: one process that keeps many profiles fresh and hands them out, on loopback and on a Unix socket of the user's."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from .. import __version__
+from ..credentials import Credentials, format_timestamp
+from ..errors import ConfigurationError, ProfileNotFound, RefreshFailed, StoreError, UnexpireError
+from ..keeper import Keeper
+from ..settings.environment import Environment
+from ..stores import atomic
+from . import agent_protocol
+from .agent_metrics import Metrics
+from .endpoint import ContainerEndpoint, json_response, refusal_response
+from .guard import check_origin, path_of
+from .kept import Asked, Kept, Snapshots, role_of
+from .notices import Notices
+from .server import Request, Response, Server, bind_loopback
+from .serving import keep_fresh
+
+__all__ = ["Agent"]
+
+_TICK_S = 1.0
+_FORGET_AFTER_S = 12 * 3600.0
+_PATIENCE_S = 9.0
+_SAY = Callable[[str], None]
+
+
+class Agent:
+    """Keeps the profiles that were named, and any other that is asked for, until nobody has asked for it for twelve hours.
+
+    `say` gets what a person should read. Runs in one event loop (`serve`), with a few threads that talk to AWS.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        profiles: Sequence[str] = (),
+        *,
+        port: int = 0,
+        say: _SAY = lambda text: None,
+        workers: int = 8,
+        notices: Notices | None = None,
+    ) -> None:
+        home = str(environment.home) if environment.home is not None else None
+        path = agent_protocol.socket_path(environment.variables, home)
+        if path is None:
+            raise ConfigurationError(
+                "there is no place for the agent's socket: no home, or its path is over 100 bytes",
+                where="UNEXPIRE_AGENT_SOCKET",
+                hint="export UNEXPIRE_AGENT_SOCKET=/a/short/path/agent.sock",
+            )
+        self.socket_path = Path(path)
+        self._clock = environment.clock
+        self._say = say
+        self._snapshots = Snapshots(environment)
+        self._keeper = Keeper(clock=self._clock, workers=workers)
+        self._pool = ThreadPoolExecutor(16, thread_name_prefix="unexpire-waiting")
+        self._kept: dict[Asked, Kept] = {}
+        self._pinned = [Asked(profile) for profile in profiles]
+        self._said: dict[str, str] = {}
+        self._notices = notices or Notices(environment)
+        self._metrics = Metrics(self._statuses)
+        self._started = self._clock()
+        self._stop = asyncio.Event()
+        self._secret = b""
+        self._listener = bind_loopback(port)
+        self.port: int = self._listener.getsockname()[1]
+        self._endpoint = ContainerEndpoint(self.port, {})
+
+    # --- running
+
+    async def serve(self) -> None:
+        """Until `stop`. Raises UnexpireError where another agent runs, or there is no place for the socket."""
+        unix = self._bind()
+        try:
+            self._secret = self._load_secret()
+            for asked in self._pinned:
+                self._keep_or_say(asked)
+            self._keeper.start()
+            http = Server(self._http, [self._listener])
+            lines = await asyncio.start_unix_server(self._line, sock=unix, limit=agent_protocol.LARGEST_LINE_B)
+            await http.start()
+            self._say(f"listening on {self.socket_path} and http://127.0.0.1:{self.port}")
+            ticking = asyncio.create_task(self._tick())
+            await self._stop.wait()
+            ticking.cancel()
+            lines.close()
+            await http.stop()
+        finally:
+            self._keeper.stop()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            with contextlib.suppress(OSError):
+                self.socket_path.unlink()
+            unix.close()
+
+    def stop(self) -> None:
+        """End `serve`. A renewal under way is given up: what it would have brought is fetched again by whoever needs it."""
+        self._stop.set()
+
+    def _bind(self) -> socket.socket:
+        try:
+            atomic.private_folder(self.socket_path.parent)
+            with atomic.lock(self.socket_path):
+                running = agent_protocol.ask(str(self.socket_path), {"op": "ping"}, timeout_s=3)
+                if running is not None:
+                    raise UnexpireError(
+                        f"an agent is running already (process {running[1].get('pid')})", hint="unexpire status"
+                    )
+                with contextlib.suppress(FileNotFoundError):
+                    self.socket_path.unlink()
+                listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                before = os.umask(0o177)
+                try:
+                    listener.bind(str(self.socket_path))
+                finally:
+                    os.umask(before)
+                listener.listen(512)
+                listener.setblocking(False)
+                return listener
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise StoreError(f"the agent's socket cannot be made: {reason}", where=str(self.socket_path)) from error
+
+    def _load_secret(self) -> bytes:
+        """What the tokens are derived from. Kept beside the socket's, so that tokens stay good through a restart."""
+        from ..stores import session_files
+
+        environment = self._snapshots.environment()
+        home = str(environment.home) if environment.home is not None else None
+        folder = session_files.folder(environment.variables, home)
+        if folder is None:
+            return os.urandom(32)
+        path = Path(folder) / "agent-secret"
+        with atomic.lock(path):
+            try:
+                held = path.read_bytes()
+            except OSError:
+                held = b""
+            if len(held) < 32:
+                held = os.urandom(32)
+                atomic.replace(path, held, mode=0o600)
+        return held
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            if self._snapshots.changed():
+                await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
+            self._look_after_logins()
+            self._forget_the_unasked()
+            self._notices.look(list(self._kept.values()), self._clock())
+            self._say_news()
+
+    # --- what is kept
+
+    def keep(self, asked: Asked, *, pinned: bool = False) -> Kept:
+        """Keep it from now on. Raises UnexpireError where the settings do not lead to a source."""
+        kept = self._kept.get(asked)
+        if kept is None:
+            kept = Kept(
+                asked,
+                self._snapshots,
+                self._pool,
+                clock=self._clock,
+                pinned=pinned,
+                on_stale=lambda: self._keeper.poke(_key(asked)),
+            )
+            self._put(asked, kept)
+        kept.last_asked = time.monotonic()
+        return kept
+
+    def _put(self, asked: Asked, kept: Kept) -> None:
+        self._kept[asked] = kept
+        self._keeper.add(_key(asked), lambda: keep_fresh(kept.refresher, self._clock))
+        self._publish()
+
+    def _drop(self, asked: Asked) -> None:
+        self._kept.pop(asked, None)
+        self._keeper.remove(_key(asked))
+        self._publish()
+
+    def _keep_or_say(self, asked: Asked) -> None:
+        try:
+            self.keep(asked, pinned=True)
+        except UnexpireError as error:
+            self._say_once(asked.name, f"{asked.name}: {error}; it is kept as soon as the settings say how")
+
+    def _publish(self) -> None:
+        """Give every source its path. With one token each, a program that has one cannot ask for another."""
+        doors = {asked.path: (self._token(asked), kept.held) for asked, kept in list(self._kept.items())}
+        self._endpoint.replace(doors)
+
+    def _token(self, asked: Asked) -> str:
+        digest = hmac.new(self._secret, b"path:" + asked.path.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def _follow_settings(self) -> None:
+        """Take up what has changed in the AWS files: new sources, other sources, and those that are gone."""
+        for asked, kept in list(self._kept.items()):
+            try:
+                identity = asked.resolve(self._snapshots.environment()).identity
+            except ProfileNotFound as error:
+                self._drop(asked)
+                self._say_once(asked.name, f"{asked.name}: {error}")
+                continue
+            except UnexpireError as error:
+                # half-written or broken for the moment: what is held stays good
+                self._say_once(asked.name, f"{asked.name}: {error}; keeping what is held")
+                continue
+            if identity != kept.identity:
+                self._drop(asked)
+                self._keep_or_say(asked)
+                self._say(f"{asked.name}: its settings changed")
+            else:
+                kept.refresher.try_again()
+        for asked in self._pinned:
+            if asked not in self._kept:
+                self._keep_or_say(asked)
+
+    def _look_after_logins(self) -> None:
+        for asked, kept in list(self._kept.items()):
+            if kept.login_appeared():
+                kept.refresher.try_again()
+                self._keeper.poke(_key(asked))
+
+    def _forget_the_unasked(self) -> None:
+        now = time.monotonic()
+        for asked, kept in list(self._kept.items()):
+            if not kept.pinned and now - kept.last_asked > _FORGET_AFTER_S:
+                self._drop(asked)
+
+    # --- what people are told
+
+    def _say_once(self, name: str, text: str) -> None:
+        if self._said.get(name) != text:
+            self._said[name] = text
+            self._say(text)
+
+    def _say_news(self) -> None:
+        for asked, kept in list(self._kept.items()):
+            error = kept.refresher.standing().last_error
+            if error is not None:
+                hint = f"; try: {error.hint}" if error.hint else ""
+                self._say_once(asked.name, f"{asked.name}: {error}{hint}")
+            elif self._said.pop(asked.name, None) is not None and kept.refresher.peek() is not None:
+                self._say(f"{asked.name}: fresh again")
+
+    def _statuses(self) -> list[dict[str, Any]]:
+        return [kept.status(self._keeper.due(_key(asked))) for asked, kept in list(self._kept.items())]
+
+    def status(self) -> dict[str, Any]:
+        """What `unexpire status --json` shows: the agent, and every source with its life, its next renewal and its last error."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_at": format_timestamp(self._started),
+            "now": format_timestamp(self._clock()),
+            "endpoint": f"http://127.0.0.1:{self.port}",
+            "identities": self._statuses(),
+        }
+
+    # --- on loopback
+
+    def _http(self, request: Request) -> Response | Awaitable[Response]:
+        path = path_of(request)
+        if path not in ("/health", "/metrics"):
+            return self._metrics.timed("endpoint", self._endpoint(request))
+        refusal = check_origin(request, self.port)
+        if refusal is not None:
+            return refusal_response(refusal)
+        if path == "/metrics":
+            return self._metrics.response()
+        return json_response(200, {"status": "ok", "kept": len(self._kept), "version": __version__})
+
+    # --- on the Unix socket
+
+    async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            connection = writer.get_extra_info("socket")
+            # asyncio hands out a wrapper without getsockopt's buffer form on some versions: ask by descriptor
+            with socket.socket(fileno=os.dup(connection.fileno())) as same:
+                user = agent_protocol.peer_user(same)
+            if user not in (None, os.geteuid()):
+                return
+            line = await asyncio.wait_for(reader.readline(), 5.0)
+            status, document = await self._answer(line)
+            self._metrics.count("socket", status)
+            writer.write(f"{status} ".encode() + json.dumps(document).encode() + b"\n")
+            await asyncio.wait_for(writer.drain(), 10.0)
+        except (TimeoutError, ValueError, OSError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> tuple[int, dict[str, Any]]:
+        try:
+            request = json.loads(line)
+            operation = request["op"]
+            asked = Asked(_name(request.get("profile")), role_of(request.get("role")))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return 400, {"message": "not a request of unexpire's"}
+        if operation == "ping":
+            return 200, {"pid": os.getpid(), "version": __version__}
+        if operation == "status":
+            return 200, self.status()
+        if operation not in ("credentials", "keep", "endpoint"):
+            return 400, {"message": f"unknown operation {str(operation)[:40]!r}"}
+        if self._snapshots.changed():
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
+        try:
+            kept = self.keep(asked)
+            if operation == "credentials":
+                return await self._credentials(kept, request.get("identity"))
+            return 200, self._address(asked) if operation == "endpoint" else {"kept": asked.name}
+        except ProfileNotFound as error:
+            return 404, {"message": str(error), "hint": error.hint}
+        except RefreshFailed as error:
+            return 503 if error.retryable else 403, {"message": str(error), "hint": error.hint}
+        except UnexpireError as error:
+            return 403, {"message": str(error), "hint": error.hint}
+
+    async def _credentials(self, kept: Kept, identity: object) -> tuple[int, dict[str, Any]]:
+        if identity != kept.source.identity:
+            return 409, {"message": "by the agent's settings this is another identity"}
+        return 200, _document(await kept.held.credentials(_PATIENCE_S), kept.asked.name)
+
+    def _address(self, asked: Asked) -> dict[str, Any]:
+        """The loopback address of a source. Its token goes into a file, so that a container can be given the file."""
+        file = self.socket_path.parent / "tokens" / quote(asked.name, safe="")
+        atomic.replace(file, self._token(asked), mode=0o600)
+        return {"url": f"http://127.0.0.1:{self.port}{asked.path}", "token_file": str(file)}
+
+
+def _key(asked: Asked) -> str:
+    return f"{asked.name}\0{hash(str(asked))}"
+
+
+def _name(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("profile")
+    return value
+
+
+def _document(credentials: Credentials, label: str) -> dict[str, Any]:
+    def text(moment: datetime | None) -> str | None:
+        return moment.isoformat() if moment is not None else None
+
+    return {
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+        "Expiration": text(credentials.expiration),
+        "IssuedAt": text(credentials.issued_at),
+        "AccountId": credentials.account_id,
+        "Label": label,
+    }

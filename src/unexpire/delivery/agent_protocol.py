@@ -1,0 +1,152 @@
+"""How a command of ours talks to the agent: one line of JSON there, one line back, over a Unix socket of the user's alone.
+
+The socket is ``$UNEXPIRE_AGENT_SOCKET``, else ``$XDG_RUNTIME_DIR/unexpire/agent.sock``, else ``agent.sock`` in the folder of our cache; 0600
+in a 0700 folder, and the agent asks the kernel who connected (peer credentials): it answers its own user and nobody else. The client asks
+the same of the agent before it believes an answer.
+
+A request is one JSON object and a line end, at most 64 KiB, UTF-8::
+
+    {"op": "credentials", "profile": "prod" | null, "role": {…RoleRequest's fields…} | null, "identity": "assume-role-3f2a…"}
+    {"op": "status"}
+    {"op": "keep", "profile": "prod"}           keep it fresh from now on
+    {"op": "endpoint", "profile": "prod"}       the loopback URL of a profile and its token file
+    {"op": "ping"}
+
+The answer is three digits, a space, one JSON object, and a line end; then the agent closes::
+
+    200 {"AccessKeyId": …, "SecretAccessKey": …, "SessionToken": …, "Expiration": "2026-11-22T20:50:00+00:00" | null,
+         "IssuedAt": … | null, "AccountId": … | null, "Label": "prod"}          credentials: usable now; Expiration is the true end
+    200 {"identities": […], …}                                                 status, see `agent.Agent.status`
+    400 {"message": …}           not a request that this agent knows
+    403 {"message": …, "hint": …}  the source says no, or a human must act: the client goes to the source itself, and asks there
+    404 {"message": …}           no such profile here
+    409 {"message": …}           by the agent's settings and variables this is another identity than by the client's
+    503 {"message": …}           an outage, and nothing usable is held
+
+`identity` is what the client's own `provider_for(…).identity` says: an agent that was started with other variables or files must not
+answer with another account's keys. Everything but a 200 means: do it yourself. Sessions that lie in the shared cache need no agent
+at all; it is asked where the cache has none, or keeps none on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..credentials import Credentials
+    from ..providers.resolve import RoleRequest
+
+__all__ = ["LARGEST_LINE_B", "ask", "ask_for_credentials", "socket_path"]
+
+LARGEST_LINE_B = 65_536
+_LARGEST_ANSWER_B = 64 * 1024 * 1024
+_LONGEST_PATH_B = 100
+"""sockaddr_un holds 108 bytes on Linux and 104 on macOS."""
+
+
+def socket_path(variables: Mapping[str, str], home: str | None = None) -> str | None:
+    """Where the agent listens; None where there is no place for it, or the path is too long for a socket."""
+    from ..stores import session_files
+
+    named, runtime = variables.get("UNEXPIRE_AGENT_SOCKET"), variables.get("XDG_RUNTIME_DIR", "")
+    if named:
+        path = named
+    elif os.path.isabs(runtime):
+        path = os.path.join(runtime, "unexpire", "agent.sock")
+    else:
+        folder = session_files.folder(variables, home)
+        if folder is None:
+            return None
+        path = os.path.join(folder, "agent.sock")
+    return path if len(os.fsencode(path)) <= _LONGEST_PATH_B else None
+
+
+def ask(path: str | None, request: Mapping[str, Any], *, timeout_s: float = 10.0) -> tuple[int, dict[str, Any]] | None:
+    """The agent's answer; None where no agent of this user answers, for whatever reason. Never raises."""
+    if path is None or not os.path.exists(path):
+        return None
+    import json
+    import socket
+
+    if sys.platform == "win32":
+        return None
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(path)
+            if peer_user(connection) not in (None, os.geteuid()):
+                return None
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            received = b""
+            while not received.endswith(b"\n") and len(received) <= _LARGEST_ANSWER_B:
+                chunk = connection.recv(LARGEST_LINE_B)
+                if not chunk:
+                    break
+                received += chunk
+        status, _, body = received.partition(b" ")
+        answer = json.loads(body)
+        return (int(status), answer) if isinstance(answer, dict) else None
+    except (OSError, ValueError):
+        return None
+
+
+def peer_user(connection: Any) -> int | None:
+    """The user id at the other end of a Unix socket: SO_PEERCRED (unix(7)) or LOCAL_PEERCRED; None where the system tells neither."""
+    import socket
+    import struct
+
+    platform: str = sys.platform
+    if platform.startswith("linux"):
+        return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
+    if platform == "darwin":
+        # struct xucred of sys/ucred.h: version, user id, …; level SOL_LOCAL is 0, option LOCAL_PEERCRED is 1
+        return int(struct.unpack_from("2I", connection.getsockopt(0, 1, 76))[1])
+    return None
+
+
+def ask_for_credentials(
+    variables: Mapping[str, str],
+    home: str | None,
+    *,
+    profile: str | None,
+    role: RoleRequest | None,
+    identity: str,
+    timeout_s: float = 10.0,
+) -> Credentials | None:
+    """The agent's set for this identity; None where it has none to give. Never raises."""
+    path = socket_path(variables, home)
+    if path is None or not os.path.exists(path):
+        return None
+    import dataclasses
+
+    asked = None
+    if role is not None:
+        asked = {each.name: getattr(role, each.name) for each in dataclasses.fields(role)}
+        asked["tags"] = dict(role.tags)
+    request = {"op": "credentials", "profile": profile, "role": asked, "identity": identity}
+    answer = ask(path, request, timeout_s=timeout_s)
+    if answer is None or answer[0] != 200:
+        return None
+    return _credentials(answer[1])
+
+
+def _credentials(document: Mapping[str, Any]) -> Credentials | None:
+    from ..credentials import Credentials, parse_timestamp
+
+    try:
+        end, issued = document["Expiration"], document["IssuedAt"]
+        return Credentials(
+            document["AccessKeyId"],
+            document["SecretAccessKey"],
+            document["SessionToken"],
+            parse_timestamp(end) if end else None,
+            parse_timestamp(issued) if issued else None,
+            document["AccountId"],
+        )
+    except (KeyError, TypeError, ValueError):
+        return None

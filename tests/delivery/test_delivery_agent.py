@@ -1,0 +1,396 @@
+"""The agent as its clients see it: a real process, its socket and its loopback port, against the lab."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unexpire.delivery import agent_protocol
+from unexpire.delivery.agent_install import service_for
+from unexpire.lab import Lab
+from unexpire.providers.resolve import provider_for
+from unexpire.settings.environment import Environment
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Unix sockets")
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab(lifetime=timedelta(hours=1)) as running:
+        yield running
+
+
+@pytest.fixture
+def short_lab() -> Iterator[Lab]:
+    with Lab(lifetime=timedelta(seconds=3)) as running:
+        yield running
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.03)
+
+
+class Running:
+    """An agent of a test's own, in a home of its own."""
+
+    def __init__(self, lab: Lab, home: Path, *words: str, **more: str) -> None:
+        self.lab, self.home = lab, home
+        (home / "r").mkdir(exist_ok=True)
+        self.variables = lab.make_home(home) | {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(home / "r"), **more}
+        self.start(*words)
+
+    def start(self, *words: str) -> None:
+        line = [sys.executable, "-m", "unexpire", "agent", *words]
+        with (self.home / "agent.log").open("ab") as log:
+            self.process = subprocess.Popen(line, env=self.variables, stdout=log, stderr=log)
+        assert eventually(lambda: self.ask(op="ping") or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said()
+
+    def said(self) -> str:
+        return (self.home / "agent.log").read_text()
+
+    @property
+    def path(self) -> str:
+        path = agent_protocol.socket_path(self.variables)
+        assert path
+        return path
+
+    def ask(self, **request: Any) -> tuple[int, dict[str, Any]] | None:
+        return agent_protocol.ask(self.path, request)
+
+    def identity(self, profile: str) -> str:
+        return provider_for(Environment.of(self.variables), profile=profile).identity
+
+    def credentials(self, profile: str) -> tuple[int, dict[str, Any]]:
+        answer = self.ask(op="credentials", profile=profile, role=None, identity=self.identity(profile))
+        assert answer
+        return answer
+
+    def status(self, name: str) -> dict[str, Any]:
+        answer = self.ask(op="status")
+        assert answer
+        return next((each for each in answer[1]["identities"] if each["name"] == name), {})
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def unexpire(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "unexpire", *words]
+        return subprocess.run(line, env={**self.variables, **more}, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def agent(lab: Lab, tmp_path: Path) -> Iterator[Running]:
+    running = Running(lab, tmp_path, "role")
+    yield running
+    running.stop()
+
+
+def http(url: str, **headers: str) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_a_named_profile_is_kept_unasked_and_another_from_when_it_is_asked_for(agent: Running) -> None:
+    assert eventually(lambda: agent.status("role").get("access_key_id"))
+    assert agent.lab.count("sts", "AssumeRole") == 1
+    status, given = agent.credentials("external")
+    assert status == 200
+    assert given["AccessKeyId"].startswith("ASIA")
+    assert agent.status("external")["access_key_id"] == given["AccessKeyId"]
+    assert agent.credentials("external")[1] == given
+
+
+def test_renewals_come_ahead_of_need_with_nobody_asking(short_lab: Lab, tmp_path: Path) -> None:
+    agent = Running(short_lab, tmp_path, "role", "chained")
+    try:
+        assert eventually(lambda: agent.status("role").get("renewals", 0) >= 5, 30)
+        assert agent.status("chained")["renewals"] >= 3
+        assert agent.status("role")["failures"] == 0
+        assert short_lab.count(outcome="expired") == 0
+    finally:
+        agent.stop()
+
+
+def test_an_outage_is_outlived_and_told_once(tmp_path: Path) -> None:
+    with Lab(lifetime=timedelta(seconds=12)) as lab:
+        agent = Running(lab, tmp_path, "role")
+        try:
+            assert eventually(lambda: agent.status("role").get("access_key_id"))
+            lab.outage("sts", "503")
+            assert eventually(lambda: agent.status("role")["failures_in_a_row"] >= 2, 30)
+            assert agent.credentials("role")[0] == 200, "what is held is still good"
+            assert eventually(lambda: agent.credentials("role")[0] == 503, 30), "and not a second longer"
+            lab.clear_outages()
+            assert eventually(lambda: agent.credentials("role")[0] == 200, 30)
+            assert eventually(lambda: "fresh again" in agent.said())
+            assert lab.count("sts", "GetCallerIdentity", outcome="expired") == 0
+        finally:
+            agent.stop()
+
+
+def test_sigterm_ends_it_and_leaves_no_socket(agent: Running) -> None:
+    agent.lab.outage("sts", "hang", seconds=60)
+    agent.ask(op="keep", profile="external")
+    started = time.monotonic()
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.process.wait(30) == 0
+    assert time.monotonic() - started < 10, "waited for a call that hangs"
+    assert not os.path.exists(agent.path)
+    assert "Traceback" not in agent.said()
+
+
+def test_a_second_agent_says_that_there_is_one_and_a_dead_ones_socket_is_no_hindrance(agent: Running) -> None:
+    second = agent.unexpire("agent")
+    assert second.returncode == 1
+    assert f"process {agent.process.pid}" in second.stderr
+    agent.process.kill()
+    agent.process.wait()
+    assert os.path.exists(agent.path)
+    agent.start("role")
+    assert agent.credentials("role")[0] == 200
+
+
+def test_a_change_of_the_configuration_is_taken_up(agent: Running) -> None:
+    assert eventually(lambda: agent.status("role").get("access_key_id"))
+    before = agent.credentials("role")[1]
+    config = agent.home / ".aws" / "config"
+    text = config.read_text()
+    config.write_text(text.replace("role_session_name = lab-role", "role_session_name = another"))
+    assert eventually(lambda: agent.credentials("role")[0] == 200)
+    assert agent.credentials("role")[1]["AccessKeyId"] != before["AccessKeyId"]
+    config.write_text(text.replace("[profile role]", "[profile"))  # half-written: kept
+    time.sleep(1.5)
+    assert agent.status("role")["access_key_id"]
+    config.write_text(
+        text.replace("[profile role]", "[profile elsewhere]").replace(
+            "source_profile = role", "source_profile = static"
+        )
+    )
+    assert eventually(lambda: not agent.status("role"))
+    config.write_text(text)
+    assert eventually(lambda: agent.status("role").get("access_key_id"))
+
+
+def test_a_profile_that_the_agent_sees_otherwise_is_refused(agent: Running) -> None:
+    answer = agent.ask(op="credentials", profile="role", role=None, identity="assume-role-somebody-elses")
+    assert answer
+    assert answer[0] == 409
+    assert "AccessKeyId" not in answer[1]
+
+
+def test_it_waits_for_a_login_keeps_the_others_and_goes_on_when_the_login_appears(lab: Lab, tmp_path: Path) -> None:
+    home = tmp_path
+    variables = lab.make_home(home)
+    cache = home / ".aws" / "sso" / "cache"
+    for file in cache.iterdir():
+        file.unlink()
+    agent = Running.__new__(Running)
+    agent.lab, agent.home = lab, home
+    (home / "r").mkdir()
+    agent.variables = variables | {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(home / "r")}
+    agent.start("role", "sso")
+    try:
+        assert eventually(lambda: agent.status("sso").get("waits_for"))
+        assert eventually(lambda: agent.status("role").get("access_key_id"))
+        assert agent.credentials("sso")[0] == 403
+        assert eventually(lambda: "sso:" in agent.said())
+        lab.sso_login(home)
+        assert eventually(lambda: agent.status("sso").get("access_key_id"), 15), "backoff alone would take longer"
+        assert eventually(lambda: "fresh again" in agent.said())
+    finally:
+        agent.stop()
+
+
+def test_on_loopback_every_profile_has_its_own_token(agent: Running) -> None:
+    role, external = agent.ask(op="endpoint", profile="role"), agent.ask(op="endpoint", profile="external")
+    assert role
+    assert external
+    token = Path(role[1]["token_file"]).read_text()
+    assert stat.S_IMODE(Path(role[1]["token_file"]).stat().st_mode) == 0o600
+    assert http(role[1]["url"], Authorization=token)[0] == 200
+    assert http(external[1]["url"], Authorization=token)[0] == 401
+    assert http(role[1]["url"])[0] == 401
+    base = role[1]["url"].rpartition("/credentials")[0]
+    assert http(base + "/credentials/nobody", Authorization=token)[0] == 401
+    assert json.loads(http(base + "/health")[1])["status"] == "ok"
+    assert http(base + "/health", Host="attacker.example")[0] == 403
+    status, metrics = http(base + "/metrics")
+    assert status == 200
+    assert b'unexpire_usable{identity="role"} 1.0' in metrics
+    assert b'unexpire_requests_total{door="endpoint",status="401"}' in metrics
+    assert not any(secret.encode() in metrics for secret in agent.lab.secrets())
+
+
+def test_tokens_outlive_a_restart(agent: Running) -> None:
+    address = agent.ask(op="endpoint", profile="role")
+    assert address
+    token = Path(address[1]["token_file"]).read_text()
+    agent.stop()
+    agent.start("role")
+    again = agent.ask(op="endpoint", profile="role")
+    assert again
+    assert http(again[1]["url"], Authorization=token)[0] == 200
+
+
+def test_the_socket_is_its_users_alone(agent: Running) -> None:
+    assert stat.S_IMODE(os.stat(agent.path).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(os.path.dirname(agent.path)).st_mode) == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="becomes another user")
+def test_another_user_gets_no_answer_even_where_the_file_would_let_them(agent: Running) -> None:
+    for folder in [Path(agent.path), *Path(agent.path).parents]:
+        if folder != Path("/tmp") and str(folder).startswith("/tmp"):
+            folder.chmod(0o777)
+    script = """
+import os, socket, sys
+os.setuid(65534)
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+try:
+    client.sendall(b'{"op": "status"}\\n')
+    print(client.recv(100))
+except ConnectionError:
+    print("hung up")
+"""
+    done = subprocess.run([sys.executable, "-c", script, agent.path], capture_output=True, text=True, timeout=20)
+    assert done.stdout.strip() in ("b''", "hung up"), done.stderr
+    assert agent.ask(op="ping"), "and its own user still gets one"
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"nonsense\n", b"[]\n", b"{}\n", b'{"op":7}\n', b'{"op":"credentials","profile":[]}\n',
+             b'{"op":"credentials","role":{"role_arn":1}}\n', b'{"op":"credentials","role":{"x":1}}\n', b"x" * 200_000 + b"\n",
+             b"\xff\xfe\n", b'{"op":"keep","profile":"no-such-profile"}\n'],
+)  # fmt: skip
+def test_rubbish_on_the_socket_costs_nothing(line: bytes, agent: Running) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(agent.path)
+        with contextlib.suppress(OSError):
+            client.sendall(line)
+            client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            answer = client.recv(1000)
+            assert answer[:3] in (b"", b"400", b"404")
+    assert agent.ask(op="ping")
+
+
+def test_the_commands_use_it_and_status_shows_it(agent: Running) -> None:
+    assert eventually(lambda: agent.status("role").get("access_key_id"))
+    calls = agent.lab.count("sts", "AssumeRole")
+    agent.unexpire("forget", "--all")
+    script = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+    done = agent.unexpire("run", "--profile", "role", "--", sys.executable, "-c", script)
+    assert done.stdout.endswith(":assumed-role/Deploy/lab-role\n"), done.stderr
+    assert agent.lab.count("sts", "AssumeRole") == calls, "asked AWS though the agent had it"
+    shown = json.loads(agent.unexpire("status", "--json").stdout)
+    assert shown["agent"]["pid"] == agent.process.pid
+    line = next(each for each in shown["identities"] if each["name"] == "role")
+    assert line["known_from"] == "agent"
+    assert 0 < line["seconds_left"] <= 3000
+    text = agent.unexpire("status").stdout
+    assert "█" in text
+    assert "role" in text
+    assert agent.unexpire().stdout.splitlines()[0].split()[0] == text.splitlines()[0].split()[0]
+    assert not any(secret in text + json.dumps(shown) for secret in agent.lab.secrets())
+
+
+def test_status_without_an_agent_shows_what_is_kept_and_what_would_be_used(lab: Lab, tmp_path: Path) -> None:
+    variables = lab.make_home(tmp_path) | {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
+    copy = lab.issue_session("Deploy", seconds=1800)
+    environment = variables | {
+        "AWS_ACCESS_KEY_ID": copy.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": copy.secret_access_key,
+        "AWS_SESSION_TOKEN": copy.session_token or "",
+    }
+
+    def unexpire(*words: str) -> str:
+        line = [sys.executable, "-m", "unexpire", *words]
+        return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    unexpire("credential-process", "--profile", "role")
+    shown = json.loads(unexpire("status", "--json"))
+    assert shown["agent"] is None
+    assert [line["known_from"] for line in shown["identities"]] == ["environment", "cache"]
+    assert shown["identities"][0]["access_key_id"] == copy.access_key_id
+    assert 2900 < shown["identities"][1]["seconds_left"] <= 3000
+
+
+def test_a_notice_comes_once_before_a_session_ends_that_nothing_renews(tmp_path: Path) -> None:
+    with Lab() as lab:
+        notes = tmp_path / "notes"
+        settings = tmp_path / "settings.toml"
+        script = tmp_path / "note.sh"
+        script.write_text(f'#!/bin/sh\necho "$1|$UNEXPIRE_PROFILE" >> {notes}\n')
+        script.chmod(0o755)
+        settings.write_text(f"on-expiring = \"{script} '%s'\"\n")
+        copy = lab.issue_session("Deploy", seconds=400)
+        variables = {
+            "UNEXPIRE_CONFIG": str(settings),
+            "AWS_ACCESS_KEY_ID": copy.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": copy.secret_access_key,
+            "AWS_SESSION_TOKEN": copy.session_token or "",
+            "AWS_CREDENTIAL_EXPIRATION": copy.expiration.isoformat() if copy.expiration else "",
+        }
+        agent = Running(lab, tmp_path, **variables)
+        try:
+            agent.ask(op="keep", profile=None)
+            assert eventually(notes.exists)
+            time.sleep(2.5)
+            assert notes.read_text() == "default|default\n"
+        finally:
+            agent.stop()
+
+
+def test_install_shows_the_unit_first_and_escapes_what_means_something_there(lab: Lab, tmp_path: Path) -> None:
+    variables = lab.make_home(tmp_path) | {"PATH": "/odd $dir/%n:/bin", "https_proxy": "http://user:hunter2@proxy"}
+    line = [sys.executable, "-m", "unexpire", "agent", "install", "role", "--port", "9911"]
+    refused = subprocess.run(line, env=variables, input="n\n", capture_output=True, text=True, timeout=60)
+    unit = tmp_path / ".config" / "systemd" / "user" / "unexpire-agent.service"
+    assert refused.returncode == 1
+    assert "ExecStart=" in refused.stdout
+    assert not unit.exists()
+    subprocess.run([*line, "--yes"], env=variables, capture_output=True, text=True, timeout=60, check=True)
+    text = unit.read_text()
+    assert '"agent" "--port" "9911" "role"' in text
+    assert '"PATH=/odd $$dir/%%n:/bin"' in text
+    assert "hunter2" not in text
+    assert f'"AWS_CONFIG_FILE={variables["AWS_CONFIG_FILE"]}"' in text
+
+
+def test_the_property_list_is_one(tmp_path: Path) -> None:
+    import plistlib
+
+    environment = Environment.of({"HOME": str(tmp_path), "AWS_CONFIG_FILE": "/a&b<c>"})
+    service = service_for(environment, ["prod"], platform="darwin")
+    document = plistlib.loads(service.text.encode())
+    assert document["ProgramArguments"][-2:] == ["agent", "prod"]
+    assert document["EnvironmentVariables"]["AWS_CONFIG_FILE"] == "/a&b<c>"
