@@ -224,6 +224,15 @@ def test_a_session_of_unknown_end_is_asked_for_again(desk: Desk) -> None:
     assert timedelta(minutes=15) < end - datetime.now(UTC) <= timedelta(minutes=20)
 
 
+def test_a_copy_that_has_ended_does_not_go_out(desk: Desk) -> None:
+    found = desk.run("credential-process", "--profile", "expired")
+    assert (found.returncode, found.stdout) == (3, "")
+    assert "diagnose --profile expired" in found.stderr or "expired" in found.stderr
+    assert desk.run("env", "--profile", "expired").returncode == 3
+    desk.lab.outage(service="sts", mode="refuse")
+    assert desk.run("credential-process", "--profile", "copy").returncode == 0
+
+
 def test_a_role_without_any_profile(desk: Desk) -> None:
     desk.environment |= {
         "AWS_ACCESS_KEY_ID": desk.lab.user.access_key_id,

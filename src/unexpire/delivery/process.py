@@ -18,7 +18,7 @@ from ..stores import session_files
 from ..stores.process_document import CHAIN_VARIABLE, document
 from ..stores.session_cache import SessionCache
 from . import agent_protocol, fast_lane
-from .sessions import login_file, not_here, session_store, states_of, watched
+from .sessions import login_file, not_here, refuse_dead, session_store, states_of, watched
 
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
@@ -83,6 +83,7 @@ class CredentialProcess:
             held = self._from_agent(provider) or self._refresher(provider, store).current()
         elif judged is Freshness.STALE and store.on_disk:
             self._renew_apart(store, provider)
+        refuse_dead(self.environment, held, self.profile)
         self._publish(store, provider, held)
         return document(held, now=self.environment.now())
 

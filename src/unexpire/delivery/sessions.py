@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..credentials import Credentials
-from ..errors import RefreshFailed
+from ..credentials import Credentials, KeyKind
+from ..errors import RefreshFailed, Rejected
 from ..freshness import DEFAULT_POLICY, Freshness, RefreshPolicy
 from ..providers.base import Prompt
 from ..providers.candidate import Candidate
@@ -21,7 +21,7 @@ from . import agent_protocol
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
 
-__all__ = ["login_file", "newest_session", "not_here", "session_store", "states_of", "watched"]
+__all__ = ["login_file", "newest_session", "not_here", "refuse_dead", "session_store", "states_of", "watched"]
 
 States = list[tuple[str, str]]
 """(path, `session_files.state_of`) of the files that an answer depends on."""
@@ -92,6 +92,7 @@ def newest_session(
         if asked is not None and DEFAULT_POLICY.freshness(asked, environment.now()) is Freshness.FRESH:
             return asked
     held = refresher.current()
+    refuse_dead(environment, held, profile)
     if DEFAULT_POLICY.freshness(held, environment.now()) is not Freshness.STALE:
         return held
     try:
@@ -100,6 +101,22 @@ def newest_session(
         if not error.retryable:
             raise
         return held
+
+
+def refuse_dead(environment: Environment, credentials: Credentials, profile: str | None) -> None:
+    """Raise Rejected for a session that AWS no longer accepts, where nothing but AWS can tell: a copy whose end nobody knows.
+
+    Only an answer counts. Without a network nobody knows better than the copy itself.
+    """
+    if credentials.kind is not KeyKind.TEMPORARY or credentials.expiration is not None:
+        return
+    from ..providers.aws import caller_identity
+
+    name = profile or environment.profile_name.value
+    found = caller_identity(environment, credentials, profile=environment.settings().profiles.get(name))
+    if isinstance(found.error, Rejected):
+        found.error.hint = found.error.hint or f"unexpire diagnose --profile {name}"
+        raise found.error
 
 
 def not_here(_work: Callable[[], None]) -> None:
