@@ -47,14 +47,16 @@ SIGNS: tuple[bytes, ...] = (
 _AFTER = 12
 """Lines behind a hit that belong to its block: a wrapped sentence, the frames of a trace, the status line of a Go error."""
 _BEFORE = 2
+_WIDEST = 16_384
+"""Bytes of one line that are looked at round a hit: a line of megabytes is data with an error somewhere in it."""
 _MOST_DISTINCT = 500
 _DIGITS = re.compile(r"[0-9a-f]{8,}|\d+")
 
 
 def scan(read: Callable[[int], bytes], *, progress: Callable[[int], None] | None = None) -> list[Match]:
-    """The distinct errors of what `read(size)` gives until it gives nothing, the one that tells most first, then by first line. `progress` is told the bytes read.
+    """The distinct errors of what `read(size)` gives until it gives nothing; the one that tells most first, then by first line.
 
-    Memory stays bounded: two pieces, and one entry a distinct error. Lines count from 1.
+    `progress` is told the bytes read so far. Memory stays bounded: two pieces, and one entry a distinct error. Lines count from 1.
     """
     found: dict[tuple[str | None, str | None, str | None, str | None], Match] = {}
     known: dict[str, list[Match]] = {}
@@ -146,9 +148,8 @@ def _hits(data: bytes) -> list[int]:
         if match is None:
             return hits
         hits.append(match.start())
-        at = data.find(b"\n", match.end())
-        if at < 0:
-            return hits
+        end = data.find(b"\n", match.end(), match.end() + _WIDEST)
+        at = end if end >= 0 else match.end() + _WIDEST
 
 
 def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int, str]]:
@@ -157,16 +158,16 @@ def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int
     for hit in hits:
         if hit < end:
             continue
-        start = data.rfind(b"\n", end, hit) + 1 or end
+        start = max(data.rfind(b"\n", end, hit) + 1 or end, hit - _WIDEST)
         for _ in range(_BEFORE):
             if start <= end or _begins_record(data, start):
                 break
-            start = data.rfind(b"\n", end, start - 1) + 1 or end
-        stop = data.find(b"\n", hit) + 1 or len(data)
+            start = max(data.rfind(b"\n", end, start - 1) + 1 or end, start - _WIDEST)
+        stop = data.find(b"\n", hit, hit + 2 * _WIDEST) + 1 or min(len(data), hit + 2 * _WIDEST)
         for _ in range(_AFTER):
             if stop >= len(data) or _begins_record(data, stop):
                 break
-            stop = data.find(b"\n", stop) + 1 or len(data)
+            stop = data.find(b"\n", stop, stop + _WIDEST) + 1 or min(len(data), stop + _WIDEST)
         line += data.count(b"\n", counted, start)
         counted, end = start, stop
         yield line, decode(data[start:stop])

@@ -1,0 +1,196 @@
+"""`unexpire explain` from outside: real processes, pipes, files and a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOKEN = "An error occurred (ExpiredToken) when calling the GetCallerIdentity operation: The security token included in the request is expired"
+
+
+def run(
+    *arguments: str, text: str = "", cache: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m unexpire explain …` with nothing of this machine's own in its environment."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONUTF8": "1",
+        "UNEXPIRE_CACHE_DIR": str(cache or _cache),
+        **variables,
+    }
+    if "SYSTEMROOT" in os.environ:
+        environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
+    command = [sys.executable, "-m", "unexpire", "explain", *arguments]
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, encoding="utf-8", env=environment, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("name", ["ExpiredToken", "expiredtoken", "expired-session"])
+def test_a_name_prints_its_page(name: str) -> None:
+    done = run(name)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].startswith("ExpiredToken: ")
+    assert "MEANING" in done.stdout
+    assert "**" not in done.stdout
+
+
+def test_a_name_into_a_pipe_imports_nothing_heavy() -> None:
+    code = (
+        "import unexpire.__main__ as front\n"
+        "module, _, function = front._FAST_LANES['explain'].partition(':')\n"
+        "__import__(module)\n"
+        "code = getattr(sys.modules[module], function)(['ExpiredToken'])\n"
+        "heavy = {'click', 'rich', 'botocore', 'dataclasses', 'json', 'pathlib', 're', 'typing', 'datetime'} & set(sys.modules)\n"
+        "print(code, sorted(heavy), file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stderr.splitlines()[-1] == "0 []"
+
+
+def test_a_pipe_that_speaks_only_ascii_gets_the_page_too() -> None:
+    done = run("ExpiredToken", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize("how", ["words", "one argument", "stdin", "dash", "file"])
+def test_a_text_is_explained_wherever_it_comes_from(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "build.log"
+    path.write_text(f"step 1\n{TOKEN}\n", encoding="utf-8")
+    done = {
+        "words": lambda: run(*TOKEN.split()),
+        "one argument": lambda: run(TOKEN),
+        "stdin": lambda: run(text=TOKEN),
+        "dash": lambda: run("-", text=TOKEN),
+        "file": lambda: run(str(path)),
+    }[how]()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ExpiredToken: ")
+    assert "sts GetCallerIdentity" in done.stdout
+    assert "unexpire explain ExpiredToken" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_a_log_in_utf_16_is_read_as_powershell_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_bytes(TOKEN.encode("utf-16"))
+    assert run(str(path)).stdout.startswith("ExpiredToken: ")
+
+
+def test_json_has_the_facts(tmp_path: Path) -> None:
+    report = json.loads(run("--json", text=f"2026-10-10T10:00:00Z start\n{TOKEN}\n").stdout)
+    assert (report["schema"], report["kind"], report["explained"]) == (1, "text", True)
+    (match,) = report["matches"]
+    assert (match["code"], match["service"], match["operation"], match["first_line"]) == (
+        "ExpiredToken",
+        "sts",
+        "GetCallerIdentity",
+        2,
+    )
+    assert match["causes"][0]["label"] == "expired_static_copy"
+    assert json.loads(run("--json", "ExpiredToken").stdout)["page"]["name"] == "ExpiredToken"
+
+
+def test_rows_are_answered_in_order() -> None:
+    rows = [{"id": "b", "text": TOKEN}, {"id": "a", "text": "all is well"}]
+    done = run("--jsonl", text="".join(json.dumps(row) + "\n" for row in rows))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == ["b", "a"]
+    assert answers[0] | {"causes": []} == {
+        "id": "b",
+        "aws_auth": True,
+        "code": "ExpiredToken",
+        "causes": [],
+        "expiry_related": True,
+    }
+    assert answers[1] == {"id": "a", "aws_auth": False, "code": None, "causes": [], "expiry_related": False}
+
+
+def test_a_row_that_is_none_is_named() -> None:
+    done = run("--jsonl", text='{"id": 1, "text": "x"}\nnot json\n')
+    assert done.returncode == 2
+    assert "line 2" in done.stderr
+
+
+def test_what_is_not_ours_ends_with_1_and_says_so() -> None:
+    done = run("google.auth.exceptions.RefreshError: ('invalid_grant: Bad Request',)")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "Not an AWS credential error" in done.stdout
+    assert "Google" in done.stdout
+    assert run(text="all is well").returncode == 1
+
+
+def test_another_code_of_aws_is_looked_up_once_and_kept(tmp_path: Path) -> None:
+    done = run("nosuchbucket", cache=tmp_path / "cache")
+    assert done.returncode == 0
+    assert done.stdout.startswith("NoSuchBucket: ")
+    assert "AWS's own text" in done.stdout
+    assert "The specified bucket does not exist" in done.stdout
+    (kept,) = (tmp_path / "cache").glob("aws-errors-*.json")
+    known = json.loads(kept.read_text(encoding="utf-8"))
+    kept.write_text(
+        json.dumps({"NoSuchBucket": [["s3", "NoSuchBucket", 404, False, "from the cache", [], 0]]}), encoding="utf-8"
+    )
+    assert "from the cache" in run("NoSuchBucket", cache=tmp_path / "cache").stdout
+    kept.write_text("{", encoding="utf-8")
+    assert "does not exist" in run("NoSuchBucket", cache=tmp_path / "cache").stdout
+    assert json.loads(kept.read_text(encoding="utf-8")) == known
+
+
+def test_a_name_that_nobody_knows_gets_the_nearest() -> None:
+    done = run("ExpierdToken")
+    assert done.returncode == 1
+    assert "did you mean ExpiredToken" in done.stderr
+    assert run("qqqqqqqq").returncode == 1
+
+
+def test_a_wrong_use_is_a_usage_error(tmp_path: Path) -> None:
+    assert run("--no-such-option", "x").returncode == 2
+    assert run("--jsonl", str(tmp_path / "nowhere")).returncode == 2
+
+
+def test_a_presigned_url_is_read_offline() -> None:
+    done = run(
+        "https://shop.s3.amazonaws.com/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAQWERTYUIOPASDFGH%2F20200101%2Fus-east-1%2Fs3%2F"
+        "aws4_request&X-Amz-Date=20200101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Security-Token=hush&X-Amz-Signature=0f"
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("a presigned URL that ended ")
+    assert "2020-01-01T00:01:00Z" in done.stdout
+    assert "hush" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX's")
+def test_on_a_terminal_a_page_is_coloured_and_fits() -> None:
+    import pty
+    import re
+
+    leader, follower = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "100", "PYTHONUTF8": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unexpire", "explain", "ExpiredToken"], stdout=follower, stdin=follower, env=environment
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(leader, 65536)
+        except OSError:  # Linux says EIO when the last writer is gone
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    assert "\x1b[" in text
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r", "").splitlines()
+    assert lines[0].startswith("ExpiredToken: ")
+    assert max(map(len, lines)) <= 80

@@ -1,0 +1,78 @@
+"""Pages and matcher agree: each wording of a page leads to it, each counter-example to where the page says; signs, names and labels fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from unexpire.reference import page
+from unexpire.reference.ailments import AILMENT_OF_CODE, AILMENTS
+from unexpire.reference.foreign import whose
+from unexpire.reference.labels import LABELS
+from unexpire.reference.match import match_text
+from unexpire.reference.normalise import flatten
+from unexpire.reference.scan import SIGNS
+from unexpire.reference.sentences import sentences
+
+PAGES = {name: page.load(name) for name in page.names()}
+SEEN = [(name, sample.tool, sample.text) for name, shown in PAGES.items() for sample in shown.samples]
+COUNTER = [(name, sample.leads_to, sample.text) for name, shown in PAGES.items() for sample in shown.counter_examples]
+
+
+def leads_to(text: str) -> str | None:
+    found = match_text(text)
+    return found[0].page if found else None
+
+
+@pytest.mark.parametrize(("name", "tool", "text"), SEEN, ids=[f"{name}: {tool}" for name, tool, _ in SEEN])
+def test_every_wording_of_a_page_leads_to_it(name: str, tool: str, text: str) -> None:
+    # The same sentence on two pages: what the text says is not enough to tell them apart, and the first of the two is right as well.
+    same = {other for other, _, wording in SEEN if wording == text}
+    assert leads_to(text) in same, tool
+    assert name in same
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "text"), COUNTER, ids=[f"{name} -> {target}" for name, target, _ in COUNTER]
+)
+def test_every_counter_example_leads_elsewhere(name: str, target: str, text: str) -> None:
+    found = match_text(text)
+    leads = found[0].page if found else None
+    assert leads != name
+    if (
+        target == "none"
+    ):  # a page about something else than credentials may still be offered: `throttled`, `AccessDenied`
+        assert not found or not found[0].aws_auth
+    else:
+        assert leads == target
+
+
+def test_ailments_name_labels_that_exist() -> None:
+    assert {label for ailment in AILMENTS.values() for label in ailment.causes} <= set(LABELS)
+
+
+def test_sentences_and_codes_name_ailments_that_exist() -> None:
+    named = {rule.ailment for rule in sentences() if not rule.ailment.startswith("page:")} | set(
+        AILMENT_OF_CODE.values()
+    )
+    assert named <= set(AILMENTS)
+
+
+def test_pages_that_sentences_name_exist() -> None:
+    for rule in sentences():
+        if rule.ailment.startswith("page:"):
+            assert rule.ailment.removeprefix("page:") in PAGES
+
+
+def test_logs_are_searched_for_something_that_every_error_holds() -> None:
+    missed = []
+    for name, tool, text in SEEN:
+        found = match_text(text)
+        if found and found[0].aws_auth and not any(sign in text.encode() for sign in SIGNS):
+            missed.append((name, tool))
+    recognised = [text for _, tool, text in SEEN if tool != "unexpire diagnose"]
+    missed = [(name, tool) for name, tool in missed if tool != "unexpire diagnose"]
+    assert len(missed) <= len(recognised) // 12, missed
+
+
+def test_no_page_is_taken_for_another_product() -> None:
+    assert [name for name, _, text in SEEN if (whose(flatten(text).lower) or "TLS").startswith("TLS") is False] == []
