@@ -89,15 +89,15 @@ def log(megabytes: int = LOG_MB, passes: int = 3) -> list[Row]:
 
     best, count = 0.0, 0.0
     for _ in range(passes):
-        started = time.perf_counter()
+        started = time.process_time()  # of this process alone: what one core does, whoever else wants it
         found = scan(reader())
-        best = max(best, megabytes / (time.perf_counter() - started))
+        best = max(best, megabytes / (time.process_time() - started))
         assert not found
-        started = time.perf_counter()
+        started = time.process_time()
         read = reader()
         while piece := read(1 << 20):
             piece.count(b"\n")
-        count = max(count, megabytes / (time.perf_counter() - started))
+        count = max(count, megabytes / (time.process_time() - started))
     return [
         Row("log without errors", best, "MB/s", SPEED_MB_S, "higher"),
         Row("the same, lines only counted", count, "MB/s"),
@@ -105,7 +105,7 @@ def log(megabytes: int = LOG_MB, passes: int = 3) -> list[Row]:
 
 
 def _lines() -> bytes:
-    dice = random.Random(7)  # noqa: S311 - the same log every time
+    dice = random.Random(7)
     levels = (b"INFO", b"INFO", b"INFO", b"DEBUG", b"WARN")
     return b"".join(
         b"2026-10-10T10:%02d:%02d.%06dZ %s worker-%d handled request id=%x path=/api/v1/items/%d status=200 in %d ms\n"

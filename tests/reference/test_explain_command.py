@@ -13,6 +13,15 @@ import pytest
 TOKEN = "An error occurred (ExpiredToken) when calling the GetCallerIdentity operation: The security token included in the request is expired"
 
 
+_CACHE: dict[str, Path] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _index_is_built_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """AWS's codes are indexed once for all tests that do not look at the index itself."""
+    _CACHE["folder"] = tmp_path_factory.mktemp("cache")
+
+
 def run(
     *arguments: str, text: str = "", cache: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
@@ -20,7 +29,7 @@ def run(
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONUTF8": "1",
-        "UNEXPIRE_CACHE_DIR": str(cache or _cache),
+        "UNEXPIRE_CACHE_DIR": str(cache or _CACHE["folder"]),
         **variables,
     }
     if "SYSTEMROOT" in os.environ:
