@@ -159,6 +159,27 @@ def test_a_stale_session_goes_out_at_once_and_one_renewal_follows(desk: Desk) ->
     assert not list(desk.cache.sessions.glob("*.attempt"))
 
 
+@pytest.mark.parametrize("lane", ["fast", "long"])
+def test_the_renewal_keeps_nothing_of_the_caller_s_open(desk: Desk, lane: str) -> None:
+    seed(desk, lived=1800, left=1800)
+    if lane == "long":
+        desk.lane_of(*ROLE[1:]).unlink()
+    desk.lab.outage(service="sts", mode="hang")
+    ours, theirs = os.pipe()
+    done = subprocess.run(
+        [*COMMAND, *ROLE], env=desk.environment, pass_fds=[theirs], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    os.close(theirs)
+    (attempt,) = desk.cache.sessions.glob("*.attempt")
+    begun = attempt.stat().st_mtime
+    assert os.read(ours, 1) == b""
+    # Nobody has noted the outcome of the renewal yet: it still hangs, and the pipe is closed all the same.
+    assert attempt.stat().st_mtime == begun
+    os.close(ours)
+    desk.lab.clear_outages()
+
+
 def test_a_failed_renewal_keeps_what_is_held_and_waits(desk: Desk) -> None:
     seeded = seed(desk, lived=1800, left=1800)
     desk.lab.outage(service="sts", mode="500")
@@ -186,7 +207,7 @@ def test_an_expired_session_never_goes_out(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"\0\xff" * 400, b"unexpire-session 1\n9999999999 9999999999\n{", b"unexpire-session 1\n" * 9]
+    "junk", [b"\0\xff" * 400, b"unexpire-session 1\n9999999999 9999999999\n{", b"unexpire-session 1\n" * 9]
 )
 def test_rubbish_in_the_cache_counts_for_nothing(desk: Desk, junk: bytes) -> None:
     desk.run(*ROLE)

@@ -65,6 +65,7 @@ def credential_process(
             raise
     with os.fdopen(out, "w") as stdout:
         stdout.write(text)
+    process.start_renewal()
     return 0
 
 
@@ -147,3 +148,4 @@ def _deadline(process: CredentialProcess, prompt: _QuietPrompt) -> Iterator[None
         yield
     finally:
         timer.cancel()
+        timer.join()

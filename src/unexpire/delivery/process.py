@@ -71,6 +71,7 @@ class CredentialProcess:
         self.profile, self.role, self.prompt = profile, role, prompt
         # Before anything is read: a file that changes from here on is one that the answer does not know.
         self._states = watched(environment)
+        self._attempt: str | None = None
 
     def answer(self) -> str:
         """The document, from the store or from the source; what is kept is left for the fast lane. Raises UnexpireError."""
@@ -82,10 +83,15 @@ class CredentialProcess:
         if held is None or judged is Freshness.EXPIRED:
             held = self._from_agent(provider) or self._refresher(provider, store).current()
         elif judged is Freshness.STALE and store.on_disk:
-            self._renew_apart(store, provider)
+            self._attempt = str(store.sessions / f"{store.name_of(provider.identity)}.attempt")
         refuse_dead(self.environment, held, self.profile)
         self._publish(store, provider, held)
         return document(held, now=self.environment.now())
+
+    def start_renewal(self) -> None:
+        """After the answer: start the one renewal that it is time for, in a process of its own. Forks, so no other thread may run."""
+        if self._attempt and session_files.claim_renewal(self._attempt, self.environment.now().timestamp()):
+            fast_lane.start_renewal(self.arguments)
 
     def leave_failure(self, error: UnexpireError, code: int, *, back_off: bool = False) -> None:
         """Tell those who wait for this process that it failed; after an outage, also when to try again: once a backoff for all."""
@@ -159,11 +165,6 @@ class CredentialProcess:
             self._states += states_of([file])
             if not file.exists():
                 store.forget(provider.identity)
-
-    def _renew_apart(self, store: SessionCache, provider: Provider) -> None:
-        attempt = str(store.sessions / f"{store.name_of(provider.identity)}.attempt")
-        if session_files.claim_renewal(attempt, self.environment.now().timestamp()):
-            fast_lane.start_renewal(list(self.arguments))
 
     def _publish(self, store: SessionCache, provider: Provider, credentials: Credentials) -> None:
         """Leave the way to the session for the lane; of what is not kept, the word that there is nothing to wait for."""
