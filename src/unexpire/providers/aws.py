@@ -7,6 +7,7 @@ client never looks at this process's variables or files, because what is looked 
 from __future__ import annotations
 
 import functools
+import re
 import threading
 import urllib.request
 from collections.abc import Mapping
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..credentials import Credentials
-from ..errors import UnexpireError
+from ..errors import ConfigurationError, UnexpireError
 from ..settings.environment import Environment
+from ..settings.files import Origin, Sourced
 from ..settings.profile import Profile
 from .translation import clock_offset, translate
 
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Identity",
+    "UnusableWay",
     "caller_identity",
     "client",
+    "endpoint_of",
     "endpoint_url",
     "home_region",
     "is_opt_in",
@@ -74,18 +78,31 @@ def home_region(region: str) -> str | None:
     return None if home == region else home
 
 
+class UnusableWay(ConfigurationError):
+    """A setting of the way to AWS (endpoint, Region, proxy, CA bundle) that cannot be used: no request was ever sent."""
+
+
 def region_of(environment: Environment, profile: Profile | None) -> str | None:
     """AWS_REGION (most SDKs) or AWS_DEFAULT_REGION (botocore, and it alone), else the profile's `region`."""
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
-        value = environment.variables.get(name)
-        if value:
-            return value
-    found = profile.get("region") if profile is not None else None
+    found = _region_setting(environment, profile)
     return found.value if found is not None else None
+
+
+def _region_setting(environment: Environment, profile: Profile | None) -> Sourced[str] | None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        found = environment.get(name)
+        if found is not None and found.value:
+            return found
+    return profile.get("region") if profile is not None else None
 
 
 def endpoint_url(environment: Environment, profile: Profile | None, service: str) -> str | None:
     """The configured endpoint of a service, in botocore's order (botocore/configprovider.py, `ConfiguredEndpointProvider`)."""
+    found = _endpoint_setting(environment, profile, service)
+    return found.value if found is not None else None
+
+
+def _endpoint_setting(environment: Environment, profile: Profile | None, service: str) -> Sourced[str] | None:
     ignore = environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or (
         profile.get("ignore_configured_endpoint_urls") if profile is not None else None
     )
@@ -93,25 +110,85 @@ def endpoint_url(environment: Environment, profile: Profile | None, service: str
         return None
     name = service.replace("-", "_").upper()
     for variable in (f"AWS_ENDPOINT_URL_{name}", "AWS_ENDPOINT_URL"):
-        value = environment.variables.get(variable)
-        if value:
-            return value
+        found = environment.get(variable)
+        if found is not None and found.value:
+            return found
     if profile is None:
         return None
     chosen = profile.get("services")
     section = environment.settings().services.get(chosen.value) if chosen is not None else None
     block = section.nested(name.lower()) if section is not None else None
-    own = (block or {}).get("endpoint_url") or profile.get("endpoint_url")
-    return own.value if own is not None else None
+    return (block or {}).get("endpoint_url") or profile.get("endpoint_url")
+
+
+def endpoint_of(environment: Environment, profile: Profile | None, service: str) -> str:
+    """Where a client of `service` would go: the configured endpoint, else AWS's own in the Region."""
+    configured = endpoint_url(environment, profile, service)
+    if configured:
+        return configured
+    region = region_of(environment, profile) or "us-east-1"
+    host = {"sso": f"portal.sso.{region}", "sso-oidc": f"oidc.{region}"}.get(service, f"{service}.{region}")
+    return f"https://{host}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
 
 
 def way_to(environment: Environment, profile: Profile | None, url: str) -> tuple[str | None, str | None]:
     """(the proxy that leads to `url`, the CA bundle), as the environment sets them; None where there is none."""
-    bundle = environment.variables.get("AWS_CA_BUNDLE") or None
-    if bundle is None and profile is not None and (found := profile.get("ca_bundle")) is not None:
-        bundle = found.value
-    bundle = bundle or environment.variables.get("REQUESTS_CA_BUNDLE") or None
-    return _proxies(environment, url).get(urlsplit(url).scheme), str(environment.expand(bundle)) if bundle else None
+    bundle = _bundle_setting(environment, profile)
+    path = str(environment.expand(bundle.value)) if bundle is not None else None
+    return _proxies(environment, url).get(urlsplit(url).scheme), path
+
+
+def _bundle_setting(environment: Environment, profile: Profile | None) -> Sourced[str] | None:
+    found = environment.get("AWS_CA_BUNDLE")
+    if (found is None or not found.value) and profile is not None:
+        found = profile.get("ca_bundle") or found
+    if found is None or not found.value:
+        found = environment.get("REQUESTS_CA_BUNDLE")
+    return found if found is not None and found.value else None
+
+
+# botocore/utils.py, `validate_region_name`: what may be a label of a host name.
+_REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
+
+
+def _check_way(environment: Environment, profile: Profile | None, service: str, region: str | None) -> None:
+    """Raise UnusableWay, with the place of the setting, where botocore would fail before it sends anything."""
+    endpoint = _endpoint_setting(environment, profile, service)
+    if endpoint is not None and not _is_url(endpoint.value):
+        raise _unusable("the endpoint URL is no URL: it starts with http:// or https:// and names a host", endpoint)
+    asked = Sourced(region, Origin(note="--region")) if region else None
+    chosen = asked or _region_setting(environment, profile)
+    if chosen is not None and not _REGION.fullmatch(chosen.value):
+        right = "export {0}=us-east-1" if chosen.origin.variable else "region = us-east-1"
+        raise UnusableWay(
+            f"{chosen.value[:40]!r} is no Region",
+            where=str(chosen.origin),
+            hint=right.format(chosen.origin.variable),
+        )
+    url = endpoint.value if endpoint is not None else "https://"
+    bundle = _bundle_setting(environment, profile)
+    if bundle is not None and url.startswith("https") and not environment.expand(bundle.value).exists():
+        raise _unusable(f"the CA bundle {bundle.value} is not there", bundle)
+    proxy = _proxies(environment, url).get(urlsplit(url).scheme)
+    if proxy is not None and not _is_url(proxy if "://" in proxy else f"http://{proxy}", any_scheme=True):
+        scheme = urlsplit(url).scheme
+        names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")
+        name = next(each for each in names if environment.variables.get(each))
+        raise UnusableWay(f"{name} is not the URL of a proxy", where=name, hint=f"unset {name}")
+
+
+def _is_url(text: str, *, any_scheme: bool = False) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and (any_scheme or parts.scheme in ("http", "https")) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _unusable(message: str, found: Sourced[str]) -> UnusableWay:
+    variable = found.origin.variable
+    hint = f"unset {variable}" if variable else f"correct the line in {found.origin}"
+    return UnusableWay(message, where=str(found.origin), hint=hint)
 
 
 def _proxies(environment: Environment, url: str) -> dict[str, str]:
@@ -169,6 +246,7 @@ def client(
     from botocore import UNSIGNED
     from botocore.config import Config
 
+    _check_way(environment, profile, service, region)
     chosen = region or region_of(environment, profile) or "us-east-1"
     override = endpoint_url(environment, profile, service)
     proxies = _proxies(environment, override or f"https://{service}.{chosen}.amazonaws.com")
@@ -236,9 +314,16 @@ class Identity:
 
 
 def caller_identity(
-    environment: Environment, credentials: Credentials, *, profile: Profile | None = None, region: str | None = None
+    environment: Environment,
+    credentials: Credentials | None,
+    *,
+    profile: Profile | None = None,
+    region: str | None = None,
 ) -> Identity:
-    """Ask STS who these credentials are. Never raises for what AWS or the network answer."""
+    """Ask STS who these credentials are. Never raises for what AWS or the network answer.
+
+    Without credentials nobody is asked about: the refusal still tells AWS's clock.
+    """
     endpoint = None
     try:
         sts = client("sts", environment, profile=profile, credentials=credentials, region=region)

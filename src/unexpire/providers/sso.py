@@ -293,7 +293,7 @@ class _Login:
             client_id=registered["clientId"],
             client_secret=registered["clientSecret"],
             registration_expires_at=registered["expires"],
-            refresh_token=answer.get("refreshToken"),
+            refresh_token=answer.get("refreshToken") if provider.candidate.value("sso_session") else None,
         )
         aws_caches.write_sso_token(token)
         return token

@@ -184,7 +184,7 @@ def _of_botocore(error: BaseException, doing: str, where: str | None) -> Unexpir
         return ConfigurationError(
             f"{doing}: the Region is missing or is none", where=where, hint="export AWS_REGION=us-east-1"
         )
-    if isinstance(error, ValueError) and "endpoint" in str(error).lower():
+    if isinstance(error, ValueError) and ("endpoint" in str(error).lower() or "URL" in str(error)):
         return ConfigurationError(f"{doing}: the endpoint URL is none", where=where, hint="echo $AWS_ENDPOINT_URL")
     if isinstance(error, OSError):
         words = (error.strerror or name).lower()
