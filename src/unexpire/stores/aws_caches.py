@@ -183,4 +183,4 @@ def write_document(path: Path, content: Mapping[str, Any]) -> None:
 
 def login_path(folder: Path, session: str) -> Path:
     """The file of an `aws login` session (botocore/utils.py, `generate_login_cache_key`)."""
-    return folder / f"{hashlib.sha256(session.strip().encode()).hexdigest()}.json"
+    return folder / f"{hashlib.sha256(session.encode()).hexdigest()}.json"
