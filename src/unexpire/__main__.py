@@ -26,7 +26,11 @@ def main() -> None:
         module, _, function = lane.partition(":")
         __import__(module)
         answer: Callable[[list[str]], int | None] = getattr(sys.modules[module], function)
-        code = answer(arguments[1:])
+        try:
+            code = answer(arguments[1:])
+        except KeyboardInterrupt:
+            sys.stderr.write("unexpire: interrupted\n")
+            code = 130
         if code is not None:
             _leave(code)
     from unexpire.cli.main import run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -203,6 +204,28 @@ def test_who_waits_too_long_says_for_whom(
     said = capfd.readouterr()
     assert said.out == ""
     assert "process 4242 waits for an MFA code" in said.err
+
+
+def test_a_wait_can_be_interrupted(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    variables = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    lanes = Path(session_files.folder(variables, str(tmp_path)) or "") / "lanes"
+    lanes.mkdir(parents=True)
+    lock = lanes / f"{session_files.name_of(session_files.key_of(['--profile', 'p'], variables))}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        script = "import time; real = time.sleep; time.sleep = lambda s: (print('waits', flush=True), real(s)); "
+        script += "import sys; sys.argv = ['unexpire', 'credential-process', '--profile', 'p']; "
+        script += "from unexpire.__main__ import main; main()"
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "unexpire: interrupted\n"
 
 
 def test_a_source_that_hangs_is_given_up(tmp_path: Path) -> None:
