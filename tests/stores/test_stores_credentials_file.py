@@ -80,7 +80,7 @@ def files(draw: st.DrawFn) -> bytes:
     end = draw(line_ends)
     text = end.join(lines) + (end if draw(st.booleans()) else "")
     bom = "\ufeff" if draw(st.integers(0, 9)) == 0 else ""
-    junk = b"\xff\xfe\n" if draw(st.integers(0, 9)) == 0 else b""
+    junk = b"\n\xff\xfe\n" if draw(st.integers(0, 9)) == 0 else b""
     return bom.encode() + text.encode() + junk
 
 
