@@ -21,7 +21,7 @@ from unexpire.reference import page
 EXAMPLES = [(name, example) for name in page.names() for example in page.load(name).examples]
 RUN = [(name, example) for name, example in EXAMPLES if example.world]
 TOLD_APART = [f"{name}-{example.language}-{number}" for number, (name, example) in enumerate(RUN)]
-CANNOT = 4
+CANNOT = 3
 """How many examples may say that they cannot run here. It goes down, never up."""
 
 # They use GNU's date, base64 and sha1sum, as the pages' readers on servers and in CI have them.
