@@ -349,7 +349,6 @@ PLAIN_WORDS = frozenset(
         "UnauthorizedClientException",
         "InvalidSignature",
         "InvalidSignatureException",
-        "InvalidActivation",
         "NoCredentials",
         "InvalidConfig",
         "PendingVerification",

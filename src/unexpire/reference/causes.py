@@ -244,6 +244,11 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
         ranking.first("no_credentials", "the metadata service answered 404: no role is attached")
     elif seen.metadata and (seen.unreachable or seen.says(r"status ?code: 401|\b401\b")):
         ranking.first("metadata_unreachable", "the metadata service did not answer, or not to this kind of request")
+    elif seen.unreachable:
+        ranking.first(
+            "metadata_unreachable",
+            "something timed out: of a chain's sources, the metadata services are those on a network",
+        )
     if seen.says(r"\bsso\b|aws_sdk_load_config"):
         ranking.second("sso_login_required", "an SSO session that ended is often reported so")
     if seen.running:
@@ -262,6 +267,11 @@ def _metadata(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"status ?code: 404|\b404\b|no ec2 instance role found"):
         ranking.second("no_credentials", "404 means that no role is attached")
     ranking.look("the hop limit (2 for containers), HTTP tokens required, and proxies for 169.254.169.254")
+
+
+def _retrieval(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"from sso\b|\bsso session|aws sso login"):
+        ranking.first("sso_login_required", "the source that failed is SSO")
 
 
 def _process(shown: Shown, ranking: Ranking) -> None:
@@ -356,6 +366,7 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "imds-off": _nothing,
     "metadata": _metadata,
     "process-failed": _process,
+    "retrieval-failed": _retrieval,
     "assume-role-denied": _assume,
     "cluster-refused": _clusters,
     "exec-failed": _exec,

@@ -6,6 +6,7 @@ A text is flattened (`normalise`), its codes (`formats`) and sentences (`sentenc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,7 @@ from .candidates import Candidate, belongs, candidates, code_of
 from .causes import rank
 from .evidence import Evidence, Time, gather
 from .foreign import false_friend_here, whose
+from .models import COMMON
 from .normalise import Flat, flatten, seems_cut
 from .occurrences import Lines
 from .pages_of import page_named, page_of
@@ -155,7 +157,7 @@ def _matches(whole: str, flat: Flat, found: list[Candidate]) -> list[Match]:
             break  # an error that is not of this kind is named only where none of this kind is
         matches.append(_placed(_match(flat, members[0], seen, elsewhere), flat, members, lines))
     if not matches:
-        matches = _nothing_named(seen, elsewhere)
+        matches = _nothing_named(flat, seen, elsewhere)
     return _distinct(match for match in matches if match.aws_auth) + [match for match in matches if not match.aws_auth]
 
 
@@ -168,11 +170,25 @@ def _distinct(matches: Iterable[Match]) -> list[Match]:
     return kept
 
 
-def _nothing_named(seen: Evidence, elsewhere: str | None) -> list[Match]:
+_FAMILIAR = frozenset(COMMON) | {
+    "AccessDenied",
+    "AccessDeniedException",
+    "InvalidParameter",
+    "ThrottlingException",
+    "NoSuchBucket",
+    "NoSuchKey",
+}
+
+
+def _nothing_named(flat: Flat, seen: Evidence, elsewhere: str | None) -> list[Match]:
     if seen.url is not None:
         url = seen.url
         return [Match(None, True, None, url=url, access_key_id=url.access_key_id, host=url.host, service=url.service)]
-    return [Match(None, False, None, about=elsewhere)] if elsewhere else []
+    if elsewhere:
+        return [Match(None, False, None, about=elsewhere)]
+    # A code of AWS's in running text, in no layout: it is named, and nothing is made of it.
+    familiar = next((word for word in re.findall(r"\b[A-Z]\w{5,40}\b", flat.text) if word in _FAMILIAR), None)
+    return [Match(familiar, False, None, page=page_named(familiar))] if familiar else []
 
 
 def _bare_status(flat: Flat) -> list[Candidate]:

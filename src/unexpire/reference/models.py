@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-__all__ = ["AwsError", "AwsUse", "codes", "index", "look_up", "version"]
+__all__ = ["COMMON", "AwsError", "AwsUse", "codes", "index", "look_up", "version"]
 
 SCHEMA = 1
 
@@ -31,7 +31,7 @@ _TRANSIENT = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
 # Codes of the service's front door, which no model lists; the words are ours. Source: "Common errors" in each service's API reference,
 # EC2's "Error codes for the Amazon EC2 API", S3's "List of error codes".
-_COMMON: dict[str, tuple[int, str]] = {
+COMMON: dict[str, tuple[int, str]] = {
     "InternalFailure": (500, "The service failed for a reason of its own. Retry; if it stays, it is AWS's to mend."),
     "InternalError": (500, "The service failed for a reason of its own. Retry; if it stays, it is AWS's to mend."),
     "ServiceUnavailable": (503, "The service cannot answer just now. Retry with a growing delay."),
@@ -140,19 +140,19 @@ def index(
 
 def look_up(code: str, found: Index, number: str) -> AwsError | None:
     """The code in any case; None where AWS has no such code, as far as these models go."""
-    folded = {name.lower(): name for name in (*_COMMON, *found)}
+    folded = {name.lower(): name for name in (*COMMON, *found)}
     name = folded.get(code.lower()) or folded.get(f"{code.lower()}exception")
     if name is None:
         return None
     if name in found:
         return AwsError(name, tuple(_use(row) for row in found[name]), False, number)
-    status, text = _COMMON[name]
+    status, text = COMMON[name]
     return AwsError(name, (AwsUse("", name, status, False, text, (), 0),), True, number)
 
 
 def codes(found: Index) -> tuple[str, ...]:
     """Every code that `look_up` knows."""
-    return tuple(sorted({*_COMMON, *found}))
+    return tuple(sorted({*COMMON, *found}))
 
 
 def version() -> str:
