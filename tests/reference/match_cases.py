@@ -45,7 +45,7 @@ UNKNOWN_TOKEN = _any("bad_access_key", "missing_session_token", *SESSION)
 REQUEST_ID = "5f0b9c1e-77aa-4c1d-9a55-0c6d9e1f2a3b"
 
 SERVICE_ERRORS = (
-    Answer("ExpiredToken", "The security token included in the request is expired", "sts", "STS", "GetCallerIdentity", 403, SESSION, True),
+    Answer("ExpiredToken", "The security token included in the request is expired", "sts", "STS", "GetAccessKeyInfo", 403, SESSION, True),
     Answer("ExpiredToken", "The provided token has expired.", "s3", "S3", "ListObjectsV2", 400, SESSION, True),
     Answer("ExpiredTokenException", "The security token included in the request is expired", "ssm", "SSM", "GetParameter", 400, SESSION, True),
     Answer("RequestExpired", "Request has expired.", "ec2", "EC2", "DescribeVpcs", 400, SESSION, True),
@@ -71,7 +71,7 @@ SERVICE_ERRORS = (
     ),
     Answer(
         "SignatureDoesNotMatch",
-        "Signature expired: 20261010T101010Z is now earlier than 20261010T112233Z (20261010T113733Z - 15 min.)", "sts", "STS", "GetCallerIdentity", 403,
+        "Signature expired: 20261010T101010Z is now earlier than 20261010T112233Z (20261010T113733Z - 15 min.)", "sts", "STS", "GetAccessKeyInfo", 403,
         _any("clock_skew"), False,
     ),
     Answer(
@@ -333,7 +333,7 @@ _SSO = _any("sso_login_required")
 _NONE = _any("no_credentials", "metadata_unreachable", "config_incomplete")
 CLIENT_TEXTS = (
     Case("s3fs", "PermissionError: The provided token has expired.", "ExpiredToken", SESSION, True),
-    Case("s3 head, cli", "fatal error: An error occurred (400) when calling the HeadObject operation: Bad Request", "HTTP400", SESSION, True),
+    Case("s3 head, cli", "download failed: s3://shop/x to ./x An error occurred (400) when calling the HeadObject operation: Bad Request", "HTTP400", SESSION, True),
     Case("s3 head, go", "BadRequest: Bad Request\n\tstatus code: 400, request id: 0123ABCD, host id: eA==", "BadRequest", SESSION, True),
     Case("s3 head, ruby", "Aws::S3::Errors::BadRequest: Aws::S3::Errors::BadRequest", "BadRequest", SESSION, True),
     Case("s3 head 403", "An error occurred (403) when calling the HeadBucket operation: Forbidden", "HTTP403", _any("permission_denied"), False),
@@ -365,7 +365,7 @@ CLIENT_TEXTS = (
     Case("ecr missing", "Error response from daemon: Head https://210987654321.dkr.ecr.eu-north-1.amazonaws.com/v2/shop/manifests/7: no basic auth credentials", "no basic auth credentials", _any("registry_login_missing"), False),
     Case("kubectl", "error: You must be logged in to the server (Unauthorized)", "Unauthorized", _any("k8s_identity_not_mapped"), False),
     Case("kubectl exec", "Unable to connect to the server: getting credentials: exec: executable aws failed with exit code 255", "ExecPluginFailed", _any("sso_login_required", "no_credentials", *SESSION), False),
-    Case("kubectl exec, reason above", "\nError loading SSO Token: Token for corp does not exist\nUnable to connect to the server: getting credentials: exec: executable aws failed with exit code 255", "SSOTokenLoadError", _SSO, False),
+    Case("kubectl exec, reason above", "\nError loading SSO Token: Token for payroll does not exist\nUnable to connect to the server: getting credentials: exec: executable aws failed with exit code 255", "SSOTokenLoadError", _SSO, False),
     Case("kubectl missing", "Unable to connect to the server: getting credentials: exec: executable aws-iam-authenticator not found", "ExecPluginMissing", _any("config_incomplete"), False),
     Case("pam", 'psql: error: FATAL:  PAM authentication failed for user "reporting"', "PAM", _any("db_auth_token_expired"), True),
     Case("codecommit", "fatal: unable to access 'https://git-codecommit.eu-north-1.amazonaws.com/v1/repos/shop/': The requested URL returned error: 403", "HTTP403", _any("registry_login_missing", "registry_token_expired"), False),
@@ -424,8 +424,8 @@ NEGATIVES = (
     "Error response from daemon: Get https://registry.acme.io/v2/: no basic auth credentials",
     "Unable to connect to the server: getting credentials: exec: executable gke-gcloud-auth-plugin not found",
     "time=\"2026-10-10T11:22:33Z\" level=info msg=\"access token expired, refreshing\" user=7",
-    "DEBUG botocore.credentials: Credentials were found in cache, but they are expired.",
-    "DEBUG botocore.credentials: Credentials need to be refreshed.",
+    "2026-10-10 11:22:33,101 - MainThread - botocore.credentials - DEBUG - Credentials were found in cache, but they are expired. token=no",
+    "2026-10-10 11:22:33,101 - MainThread - botocore.credentials - DEBUG - Credentials need to be refreshed. (1)",
     "Could not connect to the endpoint URL: \"https://s3.eu-north-1.amazonaws.com/\"",
     "You must specify a region. You can also configure your region by running \"aws configure\".",
     ("Error: creating S3 Bucket (shop): operation error S3: CreateBucket, https response error StatusCode: 409, RequestID: x, HostID: y, "

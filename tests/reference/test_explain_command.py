@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TOKEN = "An error occurred (ExpiredToken) when calling the GetCallerIdentity operation: The security token included in the request is expired"
+TOKEN = "An error occurred (ExpiredToken) when calling the GetAccessKeyInfo operation: The security token included in the request is expired"
 
 
 _CACHE: dict[str, Path] = {}
@@ -82,7 +82,7 @@ def test_a_text_is_explained_wherever_it_comes_from(how: str, tmp_path: Path) ->
     }[how]()
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("ExpiredToken: ")
-    assert "sts GetCallerIdentity" in done.stdout
+    assert "sts GetAccessKeyInfo" in done.stdout
     assert "unexpire explain ExpiredToken" in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
@@ -100,7 +100,7 @@ def test_json_has_the_facts(tmp_path: Path) -> None:
     assert (match["code"], match["service"], match["operation"], match["first_line"]) == (
         "ExpiredToken",
         "sts",
-        "GetCallerIdentity",
+        "GetAccessKeyInfo",
         2,
     )
     assert match["causes"][0]["label"] == "expired_static_copy"

@@ -135,7 +135,7 @@ def _rows(source: str) -> int:
     nothing: dict[str, Any] = {"aws_auth": False, "code": None, "causes": [], "expiry_related": False}
     number = 0
     try:
-        stream: Iterable[str] = sys.stdin if source == "-" else open(source, encoding="utf-8")  # noqa: SIM115 - read to its end
+        stream: Iterable[bytes] = sys.stdin.buffer if source == "-" else open(source, "rb")  # noqa: SIM115 - read to its end
         for number, line in enumerate(stream, 1):  # noqa: B007 - the message below names it
             if line.strip():
                 row = json.loads(line)
