@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..credentials import Credentials
-from ..errors import ConfigurationError, UnexpireError
+from ..errors import UnexpireError
 from ..settings.environment import Environment
 from ..settings.files import Origin, Sourced
 from ..settings.profile import Profile
@@ -33,50 +33,10 @@ __all__ = [
     "client",
     "endpoint_of",
     "endpoint_url",
-    "home_region",
-    "is_opt_in",
     "region_of",
     "translate",
     "way_to",
 ]
-
-# Regions that an account has to enable first, and whose STS refuses session tokens of the global endpoint: AWS account management guide,
-# "Enable or disable AWS Regions in your account", as of November 2026.
-_OPT_IN = frozenset(
-    [
-        "af-south-1",
-        "ap-east-1",
-        "ap-east-2",
-        "ap-south-2",
-        "ap-southeast-3",
-        "ap-southeast-4",
-        "ap-southeast-5",
-        "ap-southeast-6",
-        "ap-southeast-7",
-        "ca-west-1",
-        "eu-central-2",
-        "eu-south-1",
-        "eu-south-2",
-        "il-central-1",
-        "me-central-1",
-        "me-south-1",
-        "mx-central-1",
-    ]
-)
-
-
-def is_opt_in(region: str) -> bool:
-    """Whether accounts must enable this Region before its STS knows their credentials."""
-    return region in _OPT_IN
-
-
-def home_region(region: str) -> str | None:
-    """The Region of the same partition that is always enabled; None where `region` is that one or the partition has none."""
-    home = (
-        "cn-north-1" if region.startswith("cn-") else "us-gov-west-1" if region.startswith("us-gov-") else "us-east-1"
-    )
-    return None if home == region else home
-
 
 class UnusableWay(ConfigurationError):
     """A setting of the way to AWS (endpoint, Region, proxy, CA bundle) that cannot be used: no request was ever sent."""

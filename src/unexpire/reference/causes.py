@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from ..regions import OPT_IN_REGIONS
 from .ailments import AILMENTS
-from .evidence import OPT_IN_REGIONS, Evidence
+from .evidence import Evidence
 from .ranking import Ranking, Shown, words
 
 __all__ = ["rank"]

@@ -10,28 +10,7 @@ from ..credentials import parse_timestamp
 from .normalise import Flat
 from .signed_urls import SignedUrl, signed_urls, stamp
 
-__all__ = ["OPT_IN_REGIONS", "Evidence", "Time", "gather"]
-
-OPT_IN_REGIONS = (
-    "af-south-1",
-    "ap-east-1",
-    "ap-east-2",
-    "ap-south-2",
-    "ap-southeast-3",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ca-west-1",
-    "eu-central-2",
-    "eu-south-1",
-    "eu-south-2",
-    "il-central-1",
-    "me-central-1",
-    "me-south-1",
-    "mx-central-1",
-)
-"""Regions that an account has to enable first (AWS account management guide, "Enable or disable AWS Regions", 2025-10)."""
+__all__ = ["Evidence", "Time", "gather"]
 
 _KEY = re.compile(r"\b(A(?:KIA|SIA|IDA|ROA)[A-Z0-9]{12,124})\b")
 _SIGNATURE = re.compile(
