@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..credentials import Credentials
-from ..errors import UnexpireError
+from ..errors import ConfigurationError, UnexpireError
 from ..settings.environment import Environment
 from ..settings.files import Origin, Sourced
 from ..settings.profile import Profile
@@ -37,6 +37,7 @@ __all__ = [
     "translate",
     "way_to",
 ]
+
 
 class UnusableWay(ConfigurationError):
     """A setting of the way to AWS (endpoint, Region, proxy, CA bundle) that cannot be used: no request was ever sent."""
