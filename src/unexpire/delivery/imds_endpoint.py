@@ -1,29 +1,31 @@
 """IMDSv2 on loopback, for programs that know no other credential endpoint.
 
 Wire format: "Use IMDSv2" in the EC2 User Guide. IMDS has no secret of its own: whoever reaches it may ask. So on Linux the kernel
-is asked which user opened the connection (``/proc/net/tcp``), and only this user and root get a token; elsewhere any local user
+is asked which user opened the connection, and only this user and root get a token; elsewhere any local user
 could, which `run --imds` says. Tokens are signed and carry their own end: they survive a restart of ours, because Rust keeps one
 for six hours.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import contextlib
 import hashlib
 import hmac
 import os
 import re
 import secrets
 import sys
+import weakref
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 
+from .connection_owner import connection_owner
 from .endpoint import Held, answer, error_response, json_response, refusal_response
 from .guard import Refusal, check_origin, path_of
 from .server import Request, Response
 
-__all__ = ["ImdsEndpoint", "ImdsTokens", "connection_owner"]
+__all__ = ["ImdsEndpoint", "ImdsTokens"]
 
 _TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 _LONGEST_TTL_S = 21_600
@@ -56,28 +58,6 @@ class ImdsTokens:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def connection_owner(peer: tuple[str, int], port: int) -> int | None:
-    """The user id that owns the client's end of a loopback connection to `port`; None where the system does not tell.
-
-    Linux lists every TCP socket with its owner: ``/proc/net/tcp``, addresses in hexadecimal, little endian a word (proc(5)).
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    local = _kernel_address(peer)
-    remote = _kernel_address(("127.0.0.1", port))
-    with contextlib.suppress(OSError), open("/proc/net/tcp", encoding="ascii") as table:
-        for line in table:
-            fields = line.split()
-            if len(fields) > 7 and fields[1] == local and fields[2] == remote:
-                return int(fields[7])
-    return None
-
-
-def _kernel_address(address: tuple[str, int]) -> str:
-    host = bytes(int(part) for part in address[0].split("."))
-    return f"{int.from_bytes(host, sys.byteorder):08X}:{address[1]:04X}"
-
-
 class ImdsEndpoint:
     """Handler of the paths that SDKs ask for on their way to credentials. `role` is the one role name it knows."""
 
@@ -87,6 +67,7 @@ class ImdsEndpoint:
         self._tokens = tokens
         self._role = role
         self._region = region
+        self._owners: weakref.WeakKeyDictionary[asyncio.BaseTransport, int | None] = weakref.WeakKeyDictionary()
 
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
         refusal = check_origin(request, self._port) or self._check_user(request)
@@ -104,10 +85,17 @@ class ImdsEndpoint:
         return self._metadata(path)
 
     def _check_user(self, request: Request) -> Refusal | None:
-        owner = connection_owner(request.peer, self._port) if request.peer else None
-        if not sys.platform.startswith("linux") or owner in (0, os.getuid()):
+        if not sys.platform.startswith("linux") or self._owner(request) in (0, os.getuid()):
             return None
         return Refusal(401, "Unauthorized", "this endpoint belongs to another user")
+
+    def _owner(self, request: Request) -> int | None:
+        """Asked of the kernel once a connection: its table is as long as there are connections."""
+        if request.peer is None or request.transport is None:
+            return None
+        if request.transport not in self._owners:
+            self._owners[request.transport] = connection_owner(request.peer, self._port)
+        return self._owners[request.transport]
 
     def _token(self, request: Request) -> Response:
         if request.method != "PUT":

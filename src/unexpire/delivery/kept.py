@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ..credentials import format_timestamp
 from ..errors import InteractionRequired, UnexpireError
 from ..providers.chain import predict
-from ..refresher import Refresher
+from ..refresher import Backoff, Refresher
 from ..settings.environment import Environment
 from .endpoint import Held
 from .serving import Following, at_once, policy_for
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
 
 __all__ = ["Asked", "Kept", "Snapshots"]
+
+
+# With many identities in one outage, each of them comes once in this time.
+_LONGEST_BACKOFF = timedelta(seconds=30)
 
 
 class Snapshots:
@@ -96,7 +100,10 @@ class Kept:
         self.identity = self.source.identity
         policy = policy_for(self.source)
         store = session_store(environment, policy=policy)
-        self.refresher = Refresher(self.source, policy=policy, clock=clock, store=store, background=at_once)
+        backoff = Backoff(longest=_LONGEST_BACKOFF)
+        self.refresher = Refresher(
+            self.source, policy=policy, clock=clock, store=store, background=at_once, backoff=backoff
+        )
         self.held = Held(self.refresher, clock=clock, pool=pool, on_stale=on_stale)
         self._session_file = store.sessions / store.name_of(self.identity)
         self._login_file = _login_file(environment, asked)

@@ -210,7 +210,7 @@ class Serving:
         clock: Callable[[], datetime],
         prompt: Prompt | None = None,
     ) -> None:
-        from ..refresher import Refresher
+        from ..refresher import Backoff, Refresher
         from .sessions import session_store
 
         self._clock = clock
@@ -218,7 +218,14 @@ class Serving:
         self.source.begin_in(order.held.account)
         store = Seeded(session_store(environment()), self.source.identity, order.held)
         policy = policy_for(self.source)
-        self.refresher = Refresher(self.source, policy=policy, clock=clock, store=store, background=at_once)
+        self.refresher = Refresher(
+            self.source,
+            policy=policy,
+            clock=clock,
+            store=store,
+            background=at_once,
+            backoff=Backoff(longest=_LOOK_AGAIN),
+        )
         self.keeper = Keeper(clock=clock, workers=1)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="unexpire-waiting")
         held = Held(self.refresher, clock=clock, pool=self._pool, on_stale=lambda: self.keeper.poke(_NAME))
