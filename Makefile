@@ -43,5 +43,8 @@ bench: $(STAMP) ## speed, as ratios measured side by side in one run
 picture: $(STAMP) ## draw docs/diagnosis.svg from the real output
 	@$(BIN)/python docs/picture.py
 
+conformance: $(STAMP) ## real SDKs through every door while their sessions end; installs what it needs below build/
+	@$(BIN)/python tests/conformance/run.py --report docs/conformance.md
+
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
