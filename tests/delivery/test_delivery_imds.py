@@ -145,7 +145,8 @@ import encodings.idna, http.client, os, sys
 os.setuid(65534)
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
 connection.request("PUT", "/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"})
-print(connection.getresponse().status)
+answer = connection.getresponse()
+print(answer.status, answer.read() and "")
 connection.request("GET", "/latest/meta-data/iam/security-credentials/unexpire", headers={"X-aws-ec2-metadata-token": sys.argv[2]})
 print(connection.getresponse().status)
 """

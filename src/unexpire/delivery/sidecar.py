@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
+import select
 import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..settings.environment import Environment, utc_now
 from .server import Server
@@ -118,13 +122,29 @@ def raise_descriptor_limit() -> None:
 
 
 async def _until_ended(watch: int, pid: int) -> None:
-    ended = asyncio.Event()
+    """Until `pid` has ended, whether or not its parent has taken note of that yet."""
+    loop = asyncio.get_running_loop()
     if watch >= 0:
-        asyncio.get_running_loop().add_reader(watch, ended.set)
+        ended = asyncio.Event()
+        loop.add_reader(watch, ended.set)
         await ended.wait()
-        return
-    while _alive(pid):
-        await asyncio.sleep(_LOOK_EVERY_S)
+    elif hasattr(select, "kqueue"):
+        done: asyncio.Future[None] = loop.create_future()
+        tell = functools.partial(loop.call_soon_threadsafe, done.set_result, None)
+        threading.Thread(target=_wait_with_kqueue, args=(pid, tell), daemon=True).start()
+        await done
+    else:
+        while _alive(pid):
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _wait_with_kqueue(pid: int, tell: Callable[[], object]) -> None:
+    """kqueue(2) of macOS and the BSDs; a process that is gone already cannot be watched, which is an answer as well."""
+    module: Any = select
+    with contextlib.suppress(OSError):
+        event = module.kevent(pid, module.KQ_FILTER_PROC, module.KQ_EV_ADD | module.KQ_EV_ONESHOT, module.KQ_NOTE_EXIT)
+        module.kqueue().control([event], 1)
+    tell()
 
 
 def _alive(pid: int) -> bool:
