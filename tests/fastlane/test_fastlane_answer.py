@@ -188,6 +188,9 @@ def test_a_failed_renewal_keeps_what_is_held_and_waits(desk: Desk) -> None:
     attempt = eventually(
         lambda: [p for p in desk.cache.sessions.glob("*.attempt") if p.stat().st_mtime < time.time() - 0.9]
     )[0]
+    # As if the backoff were long: on a slow machine the calls below would outlast a real one.
+    os.utime(attempt, (time.time() + 600,) * 2)
+    asked = desk.assumed()
     for _ in range(5):
         assert json.loads(desk.run(*ROLE).stdout)["AccessKeyId"] == seeded.access_key_id
     assert attempt.exists()
@@ -287,7 +290,7 @@ def test_a_process_that_would_wait_for_itself_says_so(desk: Desk, how: str) -> N
         )
     found = desk.run("credential-process", "--profile", "loop")
     assert found.returncode == 10
-    assert "calls itself" in found.stderr
+    assert "itself" in found.stderr
     assert found.stdout == ""
 
 
