@@ -370,6 +370,35 @@ def test_a_notice_comes_once_before_a_session_ends_that_nothing_renews(tmp_path:
             agent.stop()
 
 
+def test_a_copy_in_the_credentials_file_is_kept_fresh_through_a_restart_until_it_is_stopped(tmp_path: Path) -> None:
+    with Lab(lifetime=timedelta(seconds=6)) as lab:
+        agent = Running(lab, tmp_path)
+        file = tmp_path / ".aws" / "credentials"
+        before = file.read_text()
+
+        def key() -> str:
+            _, _, section = file.read_text().partition("[role-static]")
+            return section.partition("aws_access_key_id = ")[2].partition("\n")[0]
+
+        try:
+            done = agent.unexpire("sync", "role", "--to", "role-static")
+            assert "the agent keeps it fresh" in done.stdout, done.stderr
+            first = key()
+            assert eventually(lambda: key() != first)
+            agent.stop()
+            agent.start()
+            second = key()
+            assert eventually(lambda: key() != second)
+            assert file.read_text().startswith(before), "every other byte stays"
+            assert before == Path(f"{file}.unexpire-backup").read_text()
+            assert agent.unexpire("sync", "role", "--to", "role-static", "--stop").returncode == 0
+            status = agent.ask(op="status")
+            assert status
+            assert status[1]["copies"] == []
+        finally:
+            agent.stop()
+
+
 def test_install_shows_the_unit_first_and_escapes_what_means_something_there(lab: Lab, tmp_path: Path) -> None:
     variables = lab.make_home(tmp_path) | {"PATH": "/odd $dir/%n:/bin", "https_proxy": "http://user:hunter2@proxy"}
     line = [sys.executable, "-m", "unexpire", "agent", "install", "role", "--port", "9911"]

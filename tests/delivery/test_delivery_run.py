@@ -402,3 +402,21 @@ def test_imds_serves_a_program_that_knows_nothing_else(lab: Lab, tmp_path: Path)
 def test_imds_warns_where_sessions_are_too_short_for_it(short_lab: Lab, tmp_path: Path) -> None:
     done = run("--imds", "--", "true", env=variables(short_lab, tmp_path))
     assert "past its end" in done.stderr
+
+
+def test_where_there_is_no_exec_the_command_is_a_child_and_served_from_here(lab: Lab, tmp_path: Path) -> None:
+    """What Windows does, tried here: the same doors, the same exit codes, nothing left."""
+    script = """
+import sys
+from unexpire.delivery.launch import prepare
+launch = prepare(sys.argv[1:], profile="role", role=None, imds=False, prompt=None)
+sys.exit(launch.run_and_wait())
+"""
+    env = variables(lab, tmp_path)
+    line = [sys.executable, "-c", script, "sh", "-c", f"{AWS} sts get-caller-identity; exit 7"]
+    done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 7, done.stderr
+    assert json.loads(done.stdout)["Arn"].endswith(":assumed-role/Deploy/lab-role")
+    killed = subprocess.run([*line[:3], "sh", "-c", "kill -TERM $$"], env=env, capture_output=True, timeout=60)
+    assert killed.returncode == 128 + signal.SIGTERM
+    assert not list((tmp_path / "runtime").glob("unexpire-run-*"))

@@ -28,11 +28,13 @@ _AFTER_A_FAILURE = timedelta(seconds=15)
 @click.argument("profile")
 @click.option("--to", required=True, metavar="NAME", help="The profile that the programs use.")
 @click.option("--watch/--once", help="Keep it fresh until interrupted, or write it once (the default).")
-def sync(profile: str, to: str, watch: bool) -> int:
+@click.option("--stop", is_flag=True, help="The agent keeps it fresh no longer.")
+def sync(profile: str, to: str, watch: bool, stop: bool) -> int:
     """Write PROFILE's session to another profile of the credentials file, for programs that read nothing else.
 
-    Every other byte of the file stays, and the file is replaced in one step. With --watch it is renewed ahead of its end; a program
-    that reads the file only once at its start still ends up with an old session: `unexpire run` serves those.
+    Every other byte of the file stays, and the file is replaced in one step. An agent, where one runs, keeps it fresh from then on;
+    without one, --watch does. A program that reads the file only once at its start still ends up with an old session: `unexpire run`
+    serves those.
     """
     from ..delivery.sessions import newest_session, session_store
     from ..delivery.sync import sync_target
@@ -42,14 +44,28 @@ def sync(profile: str, to: str, watch: bool) -> int:
 
     environment = Environment.current()
     target = sync_target(environment, profile, to)
+    if stop:
+        return 0 if _agent(environment, profile, to, stop=True) else 1
     if not watch:
         credentials = newest_session(environment, profile=profile, role=None, prompt=TerminalPrompt())
         target.write(credentials)
         _say(environment, target, credentials)
+        if _agent(environment, profile, to):
+            click.echo("the agent keeps it fresh")
         return 0
     provider = provider_for(environment, profile=profile, prompt=TerminalPrompt())
     store = session_store(environment)
     return _watch(environment, Refresher(provider, clock=environment.clock, store=store), target)
+
+
+def _agent(environment: Environment, profile: str, to: str, *, stop: bool = False) -> bool:
+    """Ask the agent to keep this copy fresh; False where none runs or it will not."""
+    from ..delivery import agent_protocol
+
+    home = str(environment.home) if environment.home is not None else None
+    path = agent_protocol.socket_path(environment.variables, home)
+    answer = agent_protocol.ask(path, {"op": "sync", "profile": profile, "to": to, "stop": stop})
+    return answer is not None and answer[0] == 200
 
 
 def _watch(environment: Environment, refresher: Refresher, target: SyncTarget) -> int:

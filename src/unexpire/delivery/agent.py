@@ -23,9 +23,10 @@ from ..credentials import Credentials, format_timestamp
 from ..errors import ConfigurationError, ProfileNotFound, RefreshFailed, StoreError, UnexpireError
 from ..keeper import Keeper
 from ..settings.environment import Environment
-from ..stores import atomic
+from ..stores import atomic, session_files
 from . import agent_protocol
 from .agent_metrics import Metrics
+from .agent_sync import Copies
 from .endpoint import ContainerEndpoint, json_response, refusal_response
 from .guard import check_origin, path_of
 from .kept import Asked, Kept, Snapshots, role_of
@@ -79,6 +80,7 @@ class Agent:
         self._started = self._clock()
         self._stop = asyncio.Event()
         self._secret = b""
+        self._copies = Copies(self._own_file("agent-copies.json"), self._snapshots.environment, self._clock)
         self._listener = bind_loopback(port)
         self.port: int = self._listener.getsockname()[1]
         self._endpoint = ContainerEndpoint(self.port, {})
@@ -90,6 +92,7 @@ class Agent:
         unix = self._bind()
         try:
             self._secret = self._load_secret()
+            self._pinned += [Asked(profile) for profile, _ in self._copies.pairs if Asked(profile) not in self._pinned]
             for asked in self._pinned:
                 self._keep_or_say(asked)
             self._keeper.start()
@@ -139,14 +142,9 @@ class Agent:
 
     def _load_secret(self) -> bytes:
         """What the tokens are derived from. Kept beside the socket's, so that tokens stay good through a restart."""
-        from ..stores import session_files
-
-        environment = self._snapshots.environment()
-        home = str(environment.home) if environment.home is not None else None
-        folder = session_files.folder(environment.variables, home)
-        if folder is None:
+        path = self._own_file("agent-secret")
+        if path is None:
             return os.urandom(32)
-        path = Path(folder) / "agent-secret"
         with atomic.lock(path):
             try:
                 held = path.read_bytes()
@@ -157,11 +155,26 @@ class Agent:
                 atomic.replace(path, held, mode=0o600)
         return held
 
+    def _own_file(self, name: str) -> Path | None:
+        """A file of the agent's in the folder of our cache; None without a home."""
+        environment = self._snapshots.environment()
+        home = str(environment.home) if environment.home is not None else None
+        folder = session_files.folder(environment.variables, home)
+        return Path(folder) / name if folder is not None else None
+
+    def _write_copies(self) -> None:
+        held = [
+            (asked.profile, kept.refresher.peek()) for asked, kept in list(self._kept.items()) if asked.role is None
+        ]
+        self._copies.write([(profile, keys) for profile, keys in held if profile is not None and keys is not None])
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
             if self._snapshots.changed():
                 await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
+            if self._copies.pairs:
+                await asyncio.get_running_loop().run_in_executor(self._pool, self._write_copies)
             self._look_after_logins()
             self._forget_the_unasked()
             self._notices.look(list(self._kept.values()), self._clock())
@@ -253,6 +266,8 @@ class Agent:
             self._say(text)
 
     def _say_news(self) -> None:
+        for (_, to), problem in list(self._copies.problems.items()):
+            self._say_once(f"[{to}]", f"profile {to} cannot be written: {problem}")
         for asked, kept in list(self._kept.items()):
             error = kept.refresher.standing().last_error
             if error is not None:
@@ -272,6 +287,7 @@ class Agent:
             "started_at": format_timestamp(self._started),
             "now": format_timestamp(self._clock()),
             "endpoint": f"http://127.0.0.1:{self.port}",
+            "copies": [{"profile": profile, "to": to} for profile, to in sorted(self._copies.pairs)],
             "identities": self._statuses(),
         }
 
@@ -319,7 +335,7 @@ class Agent:
             return 200, {"pid": os.getpid(), "version": __version__}
         if operation == "status":
             return 200, self.status()
-        if operation not in ("credentials", "keep", "endpoint"):
+        if operation not in ("credentials", "keep", "endpoint", "sync"):
             return 400, {"message": f"unknown operation {str(operation)[:40]!r}"}
         if self._snapshots.changed():
             await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
@@ -327,6 +343,8 @@ class Agent:
             kept = self.keep(asked)
             if operation == "credentials":
                 return await self._credentials(kept, request.get("identity"))
+            if operation == "sync":
+                return 200, self._copy(kept, asked, _name(request.get("to")), stop=request.get("stop") is True)
             return 200, self._address(asked) if operation == "endpoint" else {"kept": asked.name}
         except ProfileNotFound as error:
             return 404, {"message": str(error), "hint": error.hint}
@@ -339,6 +357,15 @@ class Agent:
         if identity != kept.source.identity:
             return 409, {"message": "by the agent's settings this is another identity"}
         return 200, _document(await kept.held.credentials(_PATIENCE_S), kept.asked.name)
+
+    def _copy(self, kept: Kept, asked: Asked, to: str | None, *, stop: bool) -> dict[str, Any]:
+        if asked.profile is None or to is None:
+            raise ConfigurationError("a copy goes from one profile to another")
+        if stop:
+            return {"stopped": self._copies.remove(to)}
+        self._copies.add(asked.profile, to)
+        kept.pinned = True
+        return {"kept": asked.name, "to": to}
 
     def _address(self, asked: Asked) -> dict[str, Any]:
         """The loopback address of a source. Its token goes into a file, so that a container can be given the file."""

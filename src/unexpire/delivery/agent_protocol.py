@@ -10,6 +10,7 @@ A request is one JSON object and a line end, at most 64 KiB, UTF-8::
     {"op": "status"}
     {"op": "keep", "profile": "prod"}           keep it fresh from now on
     {"op": "endpoint", "profile": "prod"}       the loopback URL of a profile and its token file
+    {"op": "sync", "profile": "prod", "to": "prod-static"}     write its session there, ever anew; "stop": true ends that
     {"op": "ping"}
 
 The answer is three digits, a space, one JSON object, and a line end; then the agent closes::
