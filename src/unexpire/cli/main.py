@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("unexpire.cli.status", "status", "Show every known session: what is left of it, and what renews it."),
     "prompt": ("unexpire.cli.prompt", "prompt", "What is left of a session, for a shell's prompt."),
     "forget": ("unexpire.cli.forget", "forget", "Remove sessions from unexpire's cache."),
+    "web": ("unexpire.cli.web", "web", "Show every session and what is left of it, in a browser."),
     "reference": ("unexpire.cli.reference", "reference", "Build the reference of errors as a web site."),
     "lab": ("unexpire.cli.lab", "lab", "Run an AWS on this machine whose credentials really expire."),
 }

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,12 @@ class Response:
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
+    chunks: AsyncIterator[bytes] | None = field(default=None, repr=False)
+    """In place of `body`: sent piece by piece as they come, for as long as both sides live (server-sent events)."""
 
+
+_MOST_UNREAD_B = 1_048_576
+"""What a stream may pile up for a client that does not read."""
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -193,21 +198,40 @@ class _Connection(asyncio.Protocol):
             Exception
         ):  # a defect must cost one request, not the server; its text could name anything, so it goes nowhere
             response = Response(500, b'{"Code":"InternalError","Message":"internal error"}')
+        if response.chunks is not None and head.method != b"HEAD":
+            await self._stream(response, response.chunks)
+            return
         self._answering = None
         self._head = None
         self._send(response, with_body=head.method != b"HEAD")
+
+    async def _stream(self, response: Response, chunks: AsyncIterator[bytes]) -> None:
+        """Send what comes until nothing more does, the client is gone, or it no longer reads; then hang up."""
+        transport = self._transport
+        assert transport is not None
+        if self._deadline is not None:
+            self._deadline.cancel()
+        try:
+            head = h11.Response(status_code=response.status, headers=_headers(response, ("Connection", "close")))
+            transport.write(self._h11.send(head) or b"")
+            async for chunk in chunks:
+                if transport.is_closing() or transport.get_write_buffer_size() > _MOST_UNREAD_B:
+                    return
+                transport.write(self._h11.send(h11.Data(data=chunk)) or b"")
+            transport.write(self._h11.send(h11.EndOfMessage()) or b"")
+            transport.close()
+            self._arm(self._limits.head_seconds)
+        except Exception:  # as above: what went wrong costs this client, and is told to nobody
+            transport.abort()
+        finally:
+            if not transport.is_closing():
+                transport.abort()
 
     def _send(self, response: Response, *, with_body: bool = True) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        headers = [
-            ("Content-Type", response.content_type),
-            ("Content-Length", str(len(response.body))),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
-            *response.headers,
-        ]
+        headers = _headers(response, ("Content-Length", str(len(response.body))))
         if response.close:
             headers.append(("Connection", "close"))
         try:
@@ -235,6 +259,16 @@ class _Connection(asyncio.Protocol):
             self._send(Response(status, b'{"Code":"BadRequest","Message":"bad request"}', close=True))
         if self._transport is not None:
             self._transport.close()
+
+
+def _headers(response: Response, *more: tuple[str, str]) -> list[tuple[str, str]]:
+    return [
+        ("Content-Type", response.content_type),
+        *more,
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        *response.headers,
+    ]
 
 
 class Server:

@@ -35,7 +35,10 @@
     area.remove();
     return done;
   }
-  for (const block of document.querySelectorAll("figure.code, .toc-shell")) {
+  function copyButtons(from) {
+    for (const block of from.querySelectorAll("figure.code, .toc-shell")) if (!$(".copy", block)) copyButton(block);
+  }
+  function copyButton(block) {
     const button = make("button", { type: "button", class: "copy", "aria-label": "Copy" }, "Copy");
     button.addEventListener("click", async () => {
       const done = await copy($("code", block).textContent.replace(/\n?$/, block.matches(".code-seen, .toc-shell") ? "" : "\n"));
@@ -45,6 +48,8 @@
     });
     block.append(button);
   }
+  copyButtons(document);
+  window.UnexpireCopy = copyButtons; // for parts that come later
 
   // data, fetched once by whoever needs it first; as scripts, because a page from a folder may not fetch
   const loading = {};
