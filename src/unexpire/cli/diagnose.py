@@ -14,11 +14,10 @@ from ..findings import Diagnosis
 from .options import DURATION, role_request, source_options
 
 if TYPE_CHECKING:
+    from ..diagnosis.seen import SeenError
     from ..settings.environment import Environment
 
 __all__ = ["diagnose"]
-
-_LARGEST_TEXT = 64 * 1024 * 1024
 
 
 @click.command()
@@ -57,9 +56,7 @@ def diagnose(
 
     seen = None
     if text is not None:
-        from .seen import seen_in
-
-        seen = seen_in(_read(text))
+        seen = _seen(text)
         if seen is None:
             click.echo("nothing in that text is an error of AWS credentials; this is what is found here:", err=True)
     until = environment.now() + lasting if lasting is not None else None
@@ -86,14 +83,17 @@ def current_environment() -> Environment:
     return Environment.current()
 
 
-def _read(text: str) -> str:
-    """A file, standard input, or the argument itself where it is a URL."""
+def _seen(text: str) -> SeenError | None:
+    """What a file, standard input, or the argument itself where it is a URL, shows."""
+    from .seen import seen_in, seen_in_stream
+
     if text.startswith(("https://", "http://")):
-        return text
+        return seen_in(text)
     if text == "-":
-        return sys.stdin.buffer.read(_LARGEST_TEXT).decode("utf-8", "replace")
+        return seen_in_stream(sys.stdin.buffer)
     try:
         with Path(text).open("rb") as file:
-            return file.read(_LARGEST_TEXT).decode("utf-8", "replace")
-    except OSError as error:
-        raise click.UsageError(f"{text}: {(error.strerror or 'cannot be read').lower()}") from error
+            return seen_in_stream(file)
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "cannot be read").lower()
+        raise click.UsageError(f"{text[:200]}: {reason}") from error

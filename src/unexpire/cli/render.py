@@ -9,7 +9,7 @@ import click
 
 from ..diagnosis.snapshot import EXPIRED_CODES
 from ..diagnosis.spoken import ago, clock_time, span_short
-from ..findings import CODES, Diagnosis, Evidence, Finding, Severity, Verdict
+from ..findings import CODES, Action, Diagnosis, Evidence, Finding, Severity, Verdict
 
 __all__ = ["diagnosis_lines", "row", "rows"]
 
@@ -43,6 +43,7 @@ def diagnosis_lines(diagnosis: Diagnosis, *, verbose: bool = False) -> Iterable[
     root = diagnosis.root_cause
     if root is not None:
         yield from row("why", CODES[root.code].meaning if says_cause else root.summary)
+        yield from _place(root, headline + origin)
         yield from _remedy_rows(root)
     yield from _forecast_rows(diagnosis)
     for finding in diagnosis.findings:
@@ -63,34 +64,62 @@ def _headline(d: Diagnosis) -> tuple[str, bool]:
     """The first line, and whether it already tells the root cause in its own words."""
     root = d.root_cause
     code = d.error.get("code") if d.error else None
-    if root is None or root.code == "ends-too-soon":
+    if d.verdict in _FINE and (root is None or root.code == "ends-too-soon"):
         return _healthy(d, root), root is not None
-    if d.verdict is Verdict.EXPIRED and root.code in _SESSION_CAUSES:
-        return f"{code if code in EXPIRED_CODES else 'expired'}: {_ended(d)}", False
-    return f"{code or root.code}: {root.summary}", True
+    if root is None:
+        return f"{d.verdict.value}: {code or 'no more is known'}", False
+    if d.verdict is Verdict.EXPIRED and root.code in _SESSION_CAUSES and not _of_text(root):
+        return f"{code if code in EXPIRED_CODES else 'expired'}: {_ended(d, root)}", False
+    name = root.code if code is None or code in root.summary else code
+    return f"{name}: {root.summary}", True
 
 
-def _ended(d: Diagnosis) -> str:
+_FINE = (Verdict.WORKS, Verdict.EXPIRING, Verdict.UNKNOWN)
+
+
+def _of_text(root: Finding) -> bool:
+    """The text tells of it: the end of the credentials at hand is another matter."""
+    return any(item.what == "in the text" for item in root.evidence)
+
+
+def _ended(d: Diagnosis, root: Finding) -> str:
     now = d.seen_at
     if d.expires_at is None:
         return "this session is over (nothing here tells since when)"
     lasted = f", it lasted {span_short(d.expires_at - d.issued_at)}" if d.issued_at is not None else ""
     if d.expires_at > now:
-        return "AWS ended this session before its time"
+        return f"AWS ended this session before its time, which was {clock_time(d.expires_at, now)}"
+    if root.code == "frozen-expiration" and d.identity.get("arn"):
+        return f"AWS_CREDENTIAL_EXPIRATION says that this ended {ago(d.expires_at, now)}, and SDKs believe it"
     return f"this session ended {ago(d.expires_at, now)} ({clock_time(d.expires_at, now)}{lasted})"
 
 
 def _healthy(d: Diagnosis, root: Finding | None) -> str:
     now = d.seen_at
+    asked = bool(d.environment.get("asked_aws"))
+    works = "works" if asked else "AWS was not asked"
     if d.verdict is Verdict.UNKNOWN:
-        said = "not asked: nothing here tells when these credentials end"
+        renews = d.source is not None and d.source["renews_itself"]
+        said = "AWS was not asked, and nothing here speaks against " + (
+            "this source, which renews itself" if renews else "these credentials"
+        )
     elif d.expires_at is None:
-        said = "works, and does not end" if d.forecast.ended_by is None else "works; nothing here tells when it ends"
+        said = f"{works}, and does not end" if d.forecast.ended_by is None else f"{works}; nothing here tells when it ends"
     else:
         lasts = f", it lasts {span_short(d.expires_at - d.issued_at)}" if d.issued_at is not None else ""
-        said = f"works until {clock_time(d.expires_at, now)} ({ago(d.expires_at, now)}{lasts})"
+        until = f"until {clock_time(d.expires_at, now)} ({ago(d.expires_at, now)}{lasts})"
+        said = f"works {until}" if asked else f"AWS was not asked; this lasts {until}"
         said += ", then renews itself" if d.forecast.renews_itself else ", and nothing renews it"
     return f"{said}; {root.summary}" if root is not None else said
+
+
+def _place(root: Finding, said: str) -> Iterable[str]:
+    """The file:line or variable that the root cause stands in, unless it was named already."""
+    for item in root.evidence:
+        where = item.where
+        if where and where not in said and where not in root.summary and "://" not in where and where[:1] in "~/.A":
+            yield from row("where", where)
+            return
 
 
 def _who(d: Diagnosis) -> str:
@@ -117,21 +146,23 @@ def _origin(d: Diagnosis) -> str:
         said = f"{d.source['assumes']}, assumed with {said}"
     if d.source["renews_itself"]:
         return said
-    behind = [item for item in d.shadowed if item["renews_itself"]] or list(d.shadowed)
-    if behind:
-        verb = ", which renews itself" if behind[0]["renews_itself"] else ""
-        more = f" and {len(d.shadowed) - 1} more" if len(d.shadowed) > 1 else ""
-        where = behind[0]["where"]
-        named = behind[0]["description"] + (f" ({where})" if where not in behind[0]["description"] else "")
-        said += f"; it hides {named}{more}{verb}"
+    behind = next((item for item in d.shadowed if item["hidden"]), None)
+    if behind is not None:
+        where = behind["where"]
+        named = behind["description"] + (f" ({where})" if where not in behind["description"] else "")
+        said += f"; it hides {named}, which renews itself"
     return said
 
 
 def _remedy_rows(root: Finding) -> Iterable[str]:
     if root.remedy is None:
         return
-    if not root.remedy.now:
-        yield from row("now", root.remedy.summary)
+    told = root.remedy.action in (Action.EDIT, Action.HUMAN) and root.remedy.summary not in (
+        root.summary,
+        CODES[root.code].meaning,
+    )
+    if told or not root.remedy.now:
+        yield from row("do", root.remedy.summary)
     yield from rows("now", root.remedy.now)
     yield from rows("never", root.remedy.never)
 

@@ -12,15 +12,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..credentials import Credentials, KeyKind
-from ..errors import UnexpireError
+from ..errors import InteractionRequired, UnexpireError
 from ..providers import aws
 from ..providers.candidate import Candidate, Prediction, Standing
 from ..providers.chain import predict
-from ..providers.ends import find_end
+from ..providers.ends import find_end, own_cache
+from ..providers.process import TIMEOUT_VARIABLE
 from ..providers.resolve import provider_for, provider_of
 from ..providers.web_identity import token_end
+from ..regions import OPT_IN_REGIONS, home_region
 from ..stores import aws_caches
 from . import reach
+from .foreseen import foreseen
 from .origin import likely_origin
 from .platform import recognise
 from .seen import SeenError
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from ..settings.environment import Environment
 
 __all__ = ["gather"]
+
+_PATIENCE = "20"
+"""Seconds. For a credential_process: a program that waits longer is in trouble, and so is the person who waits for the diagnosis."""
 
 
 def gather(
@@ -56,16 +62,17 @@ def gather(
         region=aws.region_of(environment, prediction.profile),
         seen=_dated(environment, seen),
         seen_source=_named_in(environment, prediction, seen),
+        known=_known(environment) if seen is not None else (),
         until=until,
     )
     if prediction.error is not None:
         return s
     if prediction.winner is not None:
-        s = _fetch(s, prediction.winner, profile, role)
-        s = dataclasses.replace(s, known_end=_known_end(s), token=_token(s))
-    if s.credentials is not None and online:
-        s = _ask(s)
-    s = _clock_of_fetch(s)
+        s = dataclasses.replace(s, token=_token(s))
+        s = _fetch(s, prediction.winner, profile, role) if online else _foresee(s, prediction.winner, role)
+        s = dataclasses.replace(s, known_end=_known_end(s))
+    if online:
+        s = _ask(s) if s.credentials is not None else _look_after(s)
     return _behind(s)
 
 
@@ -74,6 +81,15 @@ def _dated(environment: Environment, seen: SeenError | None) -> SeenError | None
     key = seen.access_key_id if seen is not None else None
     found = find_end(environment, key) if key else None
     return dataclasses.replace(seen, expired_at=found.expiration) if seen is not None and found is not None else seen
+
+
+_MOST_PROFILES = 300
+
+
+def _known(environment: Environment) -> tuple[Candidate, ...]:
+    names = list(environment.settings().profiles)[:_MOST_PROFILES]
+    found = (predict(environment, name).winner for name in names)
+    return tuple(candidate for candidate in found if candidate is not None and candidate.profile)
 
 
 def _named_in(environment: Environment, prediction: Prediction, seen: SeenError | None) -> Candidate | None:
@@ -86,14 +102,55 @@ def _named_in(environment: Environment, prediction: Prediction, seen: SeenError 
 
 
 def _fetch(s: Snapshot, winner: Candidate, profile: str | None, role: RoleRequest | None) -> Snapshot:
-    """What the winner gives; offline only what stands written."""
-    if not s.online and (role is not None or not winner.static):
-        return dataclasses.replace(s, fetch_error=winner.problem)
+    """What the winner gives, as an SDK would fetch it; of a source that asks for a code, the session that was kept."""
     try:
-        provider = provider_for(s.environment, profile=profile, role=role)
-        return dataclasses.replace(s, credentials=provider.fetch())
+        provider = provider_for(_hurried(s.environment, winner), profile=profile, role=role)
+        try:
+            return dataclasses.replace(s, credentials=provider.fetch())
+        except InteractionRequired:
+            kept = _kept(s, provider.identity) if provider.interactive else None
+            if kept is None:
+                raise
+            return dataclasses.replace(s, credentials=kept)
     except UnexpireError as error:
         return dataclasses.replace(s, fetch_error=error)
+
+
+def _hurried(environment: Environment, winner: Candidate) -> Environment:
+    if winner.base.method != "custom-process" or TIMEOUT_VARIABLE in environment.variables:
+        return environment
+    return dataclasses.replace(environment, variables={**environment.variables, TIMEOUT_VARIABLE: _PATIENCE})
+
+
+def _kept(s: Snapshot, identity: str) -> Credentials | None:
+    """The session that `fix`, `run` or `credential-process` got for a code and kept: what the next of them uses."""
+    cache = own_cache(s.environment)
+    held = cache.load(identity) if cache is not None else None
+    return held if held is not None and held.expiration is not None and held.expiration > s.now else None
+
+
+def _foresee(s: Snapshot, winner: Candidate, role: RoleRequest | None) -> Snapshot:
+    """Offline: what stands written, and what can be told of a source without asking it."""
+    if winner.static and role is None:
+        try:
+            return dataclasses.replace(s, credentials=provider_of(s.environment, winner).fetch())
+        except UnexpireError as error:
+            return dataclasses.replace(s, fetch_error=error)
+    if winner.interactive and role is None:
+        kept = _kept(s, provider_of(s.environment, winner).identity)
+        if kept is not None:
+            return dataclasses.replace(s, credentials=kept)
+    base = winner.base
+    end = None
+    if base.static and base.has_token and base.access_key_id:
+        found = find_end(s.environment, base.access_key_id)
+        if base.expiration is not None:
+            end = KnownEnd(base.expiration, base.expiration_known_from or str(base.origin))
+        elif found is not None:
+            end = KnownEnd(found.expiration, str(found.origin))
+    until = end.expiration if end is not None else s.token.expires_at if s.token is not None else None
+    certain = foreseen(winner, s.token, end, over=until is not None and until <= s.now)
+    return dataclasses.replace(s, fetch_error=certain)
 
 
 def _known_end(s: Snapshot) -> KnownEnd | None:
@@ -133,6 +190,7 @@ def _token(s: Snapshot) -> Token | None:
             expires_at=token.expires_at,
             refreshable=bool(token.refresh_token) and bool(base.value("sso_session")),
             registration_expires_at=token.registration_expires_at,
+            registration_over=token.registration_expires_at is not None and token.registration_expires_at <= s.now,
         )
     if base.method == "assume-role-with-web-identity":
         path = base.value("web_identity_token_file") or ""
@@ -158,17 +216,58 @@ def _ask(s: Snapshot) -> Snapshot:
     s = dataclasses.replace(s, answer=answer, clock_offset=answer.clock_offset)
     if answer.error is None:
         return s
-    if answer.aws_code in REJECTED_CODES and s.region and aws.is_opt_in(s.region) and not s.past_end:
-        elsewhere = aws.home_region(s.region)
-        if elsewhere and _identity(s, credentials, elsewhere).error is None:
-            s = dataclasses.replace(s, works_in_other_region=elsewhere)
-    if s.state is State.UNREACHABLE and answer.endpoint:
-        proxy, bundle = aws.way_to(s.environment, s.prediction.profile, answer.endpoint)
-        s = dataclasses.replace(s, reach=reach.trace(answer.endpoint, proxy=proxy, ca_bundle=bundle))
+    if answer.aws_code in REJECTED_CODES and not s.past_end:
+        s = _elsewhere(s, credentials)
+    return _traced(s, answer.endpoint) if s.state is State.UNREACHABLE else s
+
+
+def _elsewhere(s: Snapshot, credentials: Credentials) -> Snapshot:
+    """A Region that must be enabled first does not know keys that are good elsewhere."""
+    region = home_region(s.region) if s.region and s.region in OPT_IN_REGIONS else None
+    if region is None or _identity(s, credentials, region).error is not None:
+        return s
+    return dataclasses.replace(s, works_in_other_region=region)
+
+
+def _traced(s: Snapshot, endpoint: str | None) -> Snapshot:
+    if endpoint is None:
+        return s
+    proxy, bundle = aws.way_to(s.environment, s.prediction.profile, endpoint)
+    return dataclasses.replace(s, reach=reach.trace(endpoint, proxy=proxy, ca_bundle=bundle))
+
+
+# The first word of what a provider was doing -> the service it asked.
+_ASKED = {"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "GetRoleCredentials": "sso", "renewal": "sso-oidc"}
+
+
+def _look_after(s: Snapshot) -> Snapshot:
+    """The source did not deliver: by how much the clock is off, how far the connection gets, whether another Region knows the keys."""
+    error = s.fetch_error
+    if error is None:
+        return s
+    offset = getattr(error, "clock_offset", None)
+    s = dataclasses.replace(s, clock_offset=offset if isinstance(offset, timedelta) else None)
+    service = _ASKED.get(error.message.split(" ", 1)[0].rstrip(":"))
+    if s.state is State.UNREACHABLE and service is not None and not isinstance(error, aws.UnusableWay):
+        return _traced(s, aws.endpoint_of(s.environment, s.prediction.profile, service))
+    if s.clock_offset is None and error.finding in _JUDGED_BY_OUR_CLOCK:
+        s = dataclasses.replace(s, clock_offset=_identity(s, None, s.region).clock_offset)
+    base = s.winner.base if s.winner is not None else None
+    if getattr(error, "aws_code", None) in REJECTED_CODES and base is not None and base.static:
+        try:
+            return _elsewhere(s, provider_of(s.environment, base).fetch())
+        except UnexpireError:
+            return s
     return s
 
 
-def _identity(s: Snapshot, credentials: Credentials, region: str | None) -> Answer:
+_JUDGED_BY_OUR_CLOCK = frozenset(
+    {"sso-login-needed", "sso-legacy-config", "sso-registration-expired", "metadata-stale", "process-bad-output"}
+)
+"""Findings that a wrong clock alone can bring about: then AWS's is asked for, once."""
+
+
+def _identity(s: Snapshot, credentials: Credentials | None, region: str | None) -> Answer:
     asked = aws.caller_identity(s.environment, credentials, profile=s.prediction.profile, region=region)
     return Answer(
         arn=asked.arn,
@@ -182,13 +281,6 @@ def _identity(s: Snapshot, credentials: Credentials, region: str | None) -> Answ
     )
 
 
-def _clock_of_fetch(s: Snapshot) -> Snapshot:
-    offset = getattr(s.fetch_error, "clock_offset", None)
-    return (
-        dataclasses.replace(s, clock_offset=offset) if s.clock_offset is None and isinstance(offset, timedelta) else s
-    )
-
-
 def _behind(s: Snapshot) -> Snapshot:
     """What a static copy hides, and what it was most likely copied from. The hidden source is asked only when the copy is dead."""
     winner, credentials = s.winner, s.credentials
@@ -196,8 +288,9 @@ def _behind(s: Snapshot) -> Snapshot:
         return s
     if winner.static and credentials is not None and credentials.kind is KeyKind.TEMPORARY:
         dead = s.state in (State.EXPIRED, State.REJECTED)
-        candidate = next((c for c in s.prediction.shadowed if _would_renew(c, s.platform) and _meant(c, s)), None)
-        if candidate is not None:
+        # What comes next is what is used without the copy; what stands further back is not reached.
+        candidate = next(iter(s.prediction.shadowed), None)
+        if candidate is not None and _would_renew(candidate, s.platform) and _meant(candidate, s):
             error = _try(s, candidate) if dead and s.online else None
             s = dataclasses.replace(s, hidden=Hidden(candidate, dead and s.online, error))
     copy = winner.base

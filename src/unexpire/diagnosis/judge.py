@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..credentials import KeyKind
-from ..findings import Diagnosis, Finding, Forecast, Severity, Verdict
+from ..findings import CODES, Diagnosis, Exit, Finding, Forecast, Severity, Verdict
 from ..providers.candidate import Candidate
-from .checks import CHECKS, check_ending, check_text
+from .checks import CHECKS, check_ending, check_text, last_resort
 from .forecast import last_session_end
-from .snapshot import EXPIRED_CODES, Snapshot, State
+from .snapshot import Snapshot, State
 
 __all__ = ["forecast", "judge"]
 
@@ -47,12 +47,15 @@ def judge(snapshot: Snapshot) -> Diagnosis:
     """The diagnosis of a snapshot."""
     found = [finding for check in CHECKS for finding in check(snapshot)]
     outlook = forecast(snapshot)
-    found += check_text(snapshot, tuple(found))
-    found += check_ending(snapshot, outlook)
-    root = _root_cause(found, snapshot)
+    told = tuple(check_text(snapshot, tuple(found)))
+    found += [*told, *check_ending(snapshot, outlook)]
+    root = _root_cause(found, told)
+    if root is None and snapshot.state not in (State.WORKS, State.UNKNOWN):
+        root = last_resort(snapshot)
+        found.append(root)
     ordered = sorted(found, key=lambda f: (f is not root, list(Severity).index(f.weight)))
     return Diagnosis(
-        verdict=_verdict(snapshot, outlook, root),
+        verdict=_verdict(snapshot, outlook, root if root in told else None),
         root_cause=root,
         findings=tuple(ordered),
         forecast=outlook,
@@ -69,31 +72,43 @@ def judge(snapshot: Snapshot) -> Diagnosis:
     )
 
 
-def _root_cause(found: list[Finding], snapshot: Snapshot) -> Finding | None:
-    errors = [finding for finding in found if finding.weight is Severity.ERROR]
-    if snapshot.seen is not None and snapshot.state in (State.WORKS, State.UNKNOWN):
-        # What is at hand works: what the text tells is the trouble that was asked about.
-        told = [f for f in errors if f.code != "ends-too-soon"]
-        errors = told or errors
+def _root_cause(found: list[Finding], told: tuple[Finding, ...]) -> Finding | None:
+    """What the text tells is the trouble that was asked about, where the environment does not explain it."""
+    errors = [finding for finding in (*told, *found) if finding.weight is Severity.ERROR]
     order = {code: index for index, code in enumerate(_PRECEDENCE)}
-    return min(errors, key=lambda finding: order.get(finding.code, len(order)), default=None)
+    of_text = [finding for finding in told if finding.weight is Severity.ERROR]
+    return min(of_text or errors, key=lambda finding: order.get(finding.code, len(order)), default=None)
 
 
-def _verdict(s: Snapshot, outlook: Forecast, root: Finding | None) -> Verdict:
-    seen = s.seen
-    if (
-        s.state in (State.WORKS, State.UNKNOWN)
-        and seen is not None
-        and root is not None
-        and root.code != "ends-too-soon"
-    ):
-        if seen.code in EXPIRED_CODES or root.code in ("presigned-url-expired", "presigned-session-ended"):
-            return Verdict.EXPIRED
-        if root.code in ("access-denied", "assume-role-denied", "sso-role-not-assigned"):
+_VERDICT_OF = {
+    Exit.EXPIRED: Verdict.EXPIRED,
+    Exit.REJECTED: Verdict.REJECTED,
+    Exit.NEEDS_HUMAN: Verdict.EXPIRED,
+    Exit.NO_CREDENTIALS: Verdict.MISSING,
+    Exit.CLOCK: Verdict.REJECTED,
+    Exit.NETWORK: Verdict.UNREACHABLE,
+    Exit.CONFIGURATION: Verdict.MISSING,
+}
+_DENIALS = frozenset(
+    {
+        "access-denied",
+        "assume-role-denied",
+        "sso-role-not-assigned",
+        "role-chain-limit",
+        "duration-over-role-max",
+        "duration-too-short",
+        "region-not-enabled",
+    }
+)
+_ABSENT = frozenset({"mfa-required", "sso-token-missing"})
+
+
+def _verdict(s: Snapshot, outlook: Forecast, told: Finding | None) -> Verdict:
+    """By what was answered; where the root cause is what a text tells, by that."""
+    if told is not None:
+        if told.code in _DENIALS:
             return Verdict.DENIED
-        if root.code in ("no-credentials", "config-invalid", "profile-not-found", "partial-credentials"):
-            return Verdict.MISSING
-        return Verdict.EXPIRED if root.code.endswith(("expired", "needed")) else Verdict.REJECTED
+        return Verdict.MISSING if told.code in _ABSENT else _VERDICT_OF[CODES[told.code].exit]
     match s.state:
         case State.WORKS:
             soon = s.end is not None and s.end - s.true_now < _EXPIRING and not outlook.renews_itself
@@ -216,6 +231,7 @@ def _described(candidate: Candidate, s: Snapshot) -> Mapping[str, Any]:
         "renews_itself": renews,
         "role_arn": candidate.value("role_arn"),
         "assumes": s.role_arn if candidate is s.winner else None,
+        "hidden": s.hidden is not None and candidate is s.hidden.candidate,
     }
 
 

@@ -36,11 +36,14 @@ class Reach:
 
     @property
     def private(self) -> bool:
-        """Whether the name led to a private address: an interface VPC endpoint, or a name server that lies."""
+        """Whether AWS's own name led to a private address: an interface VPC endpoint, or a name server that lies."""
+        name = urlsplit(self.url).hostname or ""
         try:
-            return self.address is not None and ipaddress.ip_address(self.address).is_private
+            found = ipaddress.ip_address(self.address or "")
         except ValueError:
             return False
+        ours = found.is_loopback or found.is_link_local or found.is_unspecified
+        return self.proxy is None and name != self.address and found.is_private and not ours
 
 
 Resolve = Callable[[str, int], str]
@@ -66,13 +69,16 @@ def trace(
     via = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
     first = via or target
     host = first.hostname or ""
-    shown = f"{via.hostname}:{_port(via)}" if via else None
+    shown = None
     try:
         port = _port(first)
+        shown = f"{via.hostname}:{port}" if via else None
     except ValueError:
         return Reach(url, Stage.PROXY if via else Stage.CONNECT, "the port is not a number", proxy=shown)
     try:
         address = resolve(host, port)
+    except UnicodeError:
+        return Reach(url, Stage.PROXY if via else Stage.DNS, f"{host} is no name", proxy=shown)
     except OSError as error:
         stage = Stage.PROXY if via else Stage.DNS
         return Reach(url, stage, f"{host} cannot be resolved: {_words(error)}", proxy=shown)
@@ -89,8 +95,9 @@ def trace(
             except ssl.SSLError as error:
                 reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
                 return Reach(url, Stage.TLS, f"{host}: {reason}", address, shown)
-            except OSError as error:
-                return Reach(url, Stage.TLS, f"{host}: {_words(error)}", address, shown)
+            except (OSError, ValueError) as error:
+                words = _words(error) if isinstance(error, OSError) else "the handshake failed"
+                return Reach(url, Stage.TLS, f"{host}: {words}", address, shown)
     return Reach(url, Stage.REACHED, f"{host} port {port} takes connections", address, shown)
 
 

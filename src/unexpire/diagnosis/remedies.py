@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 
+from ..errors import UnexpireError
 from ..findings import Action, Remedy
 from ..providers.candidate import Candidate
 from .snapshot import Snapshot
@@ -12,10 +14,13 @@ from .snapshot import Snapshot
 __all__ = [
     "by_human",
     "copy_in_file",
+    "correction",
     "edit_line",
+    "editor",
     "for_variables",
     "login",
     "reference_of",
+    "remove_token",
     "run_line",
     "uncover",
     "variables_of",
@@ -109,6 +114,18 @@ def copy_in_file(snapshot: Snapshot, winner: Candidate) -> Remedy:
     )
 
 
+def remove_token(snapshot: Snapshot, holder: Candidate, winner: Candidate | None) -> Remedy:
+    """Take the token of another session out of the profile that holds the keys."""
+    profile = holder.profile or "default"
+    return Remedy(
+        Action.REMOVE_TOKEN,
+        f"remove the session token of profile {profile}",
+        (f"unexpire fix {reference_of(winner, snapshot)}".rstrip(),),
+        (run_line(winner, snapshot),),
+        {"profile": profile, "file": str(holder.origin.path or "")},
+    )
+
+
 def login(snapshot: Snapshot, candidate: Candidate | None, *, action: Action = Action.SSO_LOGIN) -> Remedy:
     """A login in the browser; the AWS CLI's own does it as well."""
     profile = candidate.profile if candidate is not None and candidate.profile else "default"
@@ -130,6 +147,32 @@ def edit_line(summary: str, *now: str, never: tuple[str, ...] = (), **parameters
 def by_human(summary: str, *now: str, never: tuple[str, ...] = ()) -> Remedy:
     """Something outside the reach of any command of ours."""
     return Remedy(Action.HUMAN, summary, now, never)
+
+
+# What a hint of an error starts with where it is a line to type, not an instruction.
+_COMMANDS = re.compile(r"(aws|unset|export|ls|chmod|pip|unexpire|iconv|command|file|sudo|echo|curl) (?!.*, )")
+_PLACE = re.compile(r"(?P<path>[~/].*?|[A-Za-z]:\\.*?)(?::(?P<line>\d+))?$")
+
+
+def correction(error: UnexpireError, *, never: tuple[str, ...] = ()) -> Remedy:
+    """The remedy of a setting that cannot be used: its hint where that can be typed, else the editor at the line it is about."""
+    hint = error.hint or ""
+    if _COMMANDS.match(hint):
+        return Remedy(Action.EDIT, error.message, (hint,), never)
+    line = editor(error.where)
+    return Remedy(Action.EDIT, hint or "correct the setting", (line,) if line else (), never)
+
+
+def editor(where: str | None) -> str | None:
+    """The line that opens a file at the place of a setting; None for what is not in a file."""
+    found = _PLACE.match(where or "")
+    if found is None:
+        return None
+    if sys.platform == "win32":
+        return f"notepad {found['path']}"
+    path = found["path"]
+    quoted = path if re.fullmatch(r"[~/\w.+-]+", path) else shlex.quote(path)
+    return f"${{EDITOR:-vi}} +{found['line']} {quoted}" if found["line"] else f"${{EDITOR:-vi}} {quoted}"
 
 
 def _file_of(candidate: Candidate) -> str:

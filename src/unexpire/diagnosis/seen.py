@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 __all__ = ["Presigned", "SeenError"]
@@ -32,5 +31,8 @@ class SeenError:
     access_key_id: str | None = None
     expired_at: datetime | None = None
     presigned: Presigned | None = None
-    is_aws: bool = True
-    details: Mapping[str, str] = field(default_factory=dict)
+    finding: str | None = None
+    """The code of the finding that the text alone stands for."""
+    when: str | None = None
+    """When it was seen last, as the text prints it."""
+    count: int = 1

@@ -7,14 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..credentials import Credentials
+from ..credentials import Credentials, KeyKind
 from ..errors import Denied, InteractionRequired, RefreshFailed, UnexpireError
+from ..providers.aws import UnusableWay
 from ..providers.candidate import Candidate, Prediction
 from ..settings.environment import Environment
 from .reach import Reach
 from .seen import SeenError
 
-__all__ = ["EXPIRED_CODES", "REJECTED_CODES", "Answer", "Hidden", "KnownEnd", "Likely", "Snapshot", "State", "Token"]
+__all__ = [
+    "EXPIRED_CODES",
+    "REJECTED_CODES",
+    "SIGNATURE_CODES",
+    "Answer",
+    "Hidden",
+    "KnownEnd",
+    "Likely",
+    "Snapshot",
+    "State",
+    "Token",
+]
 
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 """Codes by which AWS says that the session that signed is over."""
@@ -71,6 +83,7 @@ class Token:
     expires_at: datetime | None = None
     refreshable: bool = False
     registration_expires_at: datetime | None = None
+    registration_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,8 @@ class Snapshot:
     seen: SeenError | None = None
     seen_source: Candidate | None = None
     """The source here whose key the text names."""
+    known: tuple[Candidate, ...] = ()
+    """What each profile gives; looked up only where a text has to be joined with them."""
     until: datetime | None = None
     clock_offset: timedelta | None = None
     details: Mapping[str, str] = field(default_factory=dict)
@@ -152,13 +167,33 @@ class Snapshot:
         return self.end is not None and self.end <= self.true_now
 
     @property
+    def misfit(self) -> bool:
+        """A token beside a long-term key, or none beside a temporary one: AWS refuses that whatever else is right."""
+        held = self.credentials
+        if held is None:
+            return False
+        if held.kind is KeyKind.LONG_TERM:
+            return bool(held.session_token) and held.access_key_id.startswith("AKIA")
+        return not held.session_token
+
+    @property
+    def frozen(self) -> bool:
+        """AWS_CREDENTIAL_EXPIRATION is past: SDKs take the keys for over, whatever AWS would say, and the variable never changes."""
+        base = self.winner.base if self.winner is not None else None
+        return base is not None and base.method == "env" and base.expiration is not None and base.expiration <= self.now
+
+    @property
     def state(self) -> State:
         """Works, expired, rejected …: by what AWS answered, without an answer by the known end."""
         if self.fetch_error is not None:
             return _state_of(self.fetch_error)
+        if self.frozen:
+            return State.EXPIRED
         if self.credentials is None:
-            return State.MISSING
+            return State.MISSING if self.online or self.winner is None else State.UNKNOWN
         if self.answer is None:
+            if self.misfit:
+                return State.REJECTED
             return State.EXPIRED if self.past_end else State.UNKNOWN if self.end is None else State.WORKS
         if self.answer.error is None:
             return State.WORKS
@@ -170,8 +205,12 @@ class Snapshot:
 
 def _state_of(error: UnexpireError) -> State:
     code = getattr(error, "aws_code", None) or ""
-    if code in EXPIRED_CODES or error.finding in _EXPIRED_FINDINGS:
+    if code in EXPIRED_CODES or error.finding in _EXPIRED_FINDINGS or getattr(error, "session_over", False):
         return State.EXPIRED
+    if isinstance(error, UnusableWay):
+        return State.UNREACHABLE
+    if error.finding in REJECTED_FINDINGS:
+        return State.REJECTED
     if isinstance(error, Denied):
         return State.DENIED
     if isinstance(error, InteractionRequired):
@@ -196,4 +235,5 @@ _EXPIRED_FINDINGS = frozenset(
         "metadata-stale",
     }
 )
+REJECTED_FINDINGS = frozenset({"leftover-session-token", "missing-session-token", "key-rejected", "wrong-secret"})
 _UNREACHABLE_FINDINGS = frozenset({"endpoint-unreachable", "metadata-unreachable", "throttled"})

@@ -11,7 +11,7 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 def span(duration: timedelta) -> str:
     """``14 minutes``, ``1 hour 5 minutes``, ``3 days``: at most two units, nothing below a hundredth of the whole."""
-    seconds = max(round(abs(duration).total_seconds()), 0)
+    seconds = _rounded(duration)
     for index, (size, name) in enumerate(_UNITS):
         count, rest = divmod(seconds, size)
         if count:
@@ -24,9 +24,15 @@ def span(duration: timedelta) -> str:
     return "0 seconds"
 
 
+def _rounded(duration: timedelta) -> int:
+    """Whole seconds; from ten minutes on whole minutes, so that a session of 3599 seconds is one of an hour."""
+    seconds = round(abs(duration).total_seconds())
+    return seconds if seconds < 600 else round(seconds / 60) * 60
+
+
 def span_short(duration: timedelta) -> str:
     """``1 h``, ``15 min``, ``20 s``, ``1 h 30 min``."""
-    seconds = max(round(abs(duration).total_seconds()), 0)
+    seconds = _rounded(duration)
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     if hours:
@@ -38,6 +44,8 @@ def span_short(duration: timedelta) -> str:
 
 def ago(moment: datetime, now: datetime) -> str:
     """``14 minutes ago``, ``in 3 hours``."""
+    if abs(now - moment) < timedelta(seconds=1):
+        return "just now"
     return f"{span(now - moment)} ago" if moment <= now else f"in {span(moment - now)}"
 
 

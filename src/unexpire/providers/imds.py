@@ -57,7 +57,10 @@ class ImdsProvider:
         headers = {"X-aws-ec2-metadata-token": token.text.strip()}
         named = self._get("GET", _CREDENTIALS, headers)
         if named.status == 404 or (named.status == 200 and not named.text.strip()):
-            raise self._failed("says that no role is attached to the instance", retryable=False)
+            bare = self._failed("says that no role is attached to the instance", retryable=False)
+            bare.finding = "no-credentials"
+            bare.hint = "aws ec2 associate-iam-instance-profile --instance-id ID --iam-instance-profile Name=NAME"
+            raise bare
         if named.status != 200:
             raise self._failed(f"answers HTTP {named.status}", retryable=named.may_pass)
         answer = self._get("GET", _CREDENTIALS + named.text.split()[0], headers)

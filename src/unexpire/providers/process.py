@@ -8,28 +8,26 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import IO
 
-from ..credentials import Credentials, parse_timestamp
+from ..credentials import Credentials, format_timestamp, parse_timestamp
 from ..errors import ConfigurationError, RefreshFailed
 from ..settings.environment import Environment
 from ..stores.process_document import CHAIN_VARIABLE
+from . import process_tree
 from .candidate import Candidate
 from .identity import identity_of
 
-__all__ = ["ProcessProvider", "parse_document"]
+__all__ = ["TIMEOUT_VARIABLE", "ProcessProvider", "parse_document"]
 
 _TIMEOUT_S = 60.0
 """The Go SDK's, the shortest of those that set any (aws-sdk-go-v2, `processcreds.DefaultTimeout`)."""
+TIMEOUT_VARIABLE = "UNEXPIRE_PROCESS_TIMEOUT"
+"""Seconds that a credential process is given; without it `_TIMEOUT_S`."""
 _MOST_STDERR = 400
 _LARGEST_B = 256 * 1024
 """Java's limit is 64,000 B (aws-sdk-java-v2, `ProcessCredentialsProvider.processOutputLimit`); what is over ours is no credentials."""
-_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,13 +58,15 @@ class ProcessProvider:
         given = parse_document(printed, where=str(self.candidate.origin))
         now = self.environment.now()
         if given.expiration is not None and given.expiration <= now:
-            raise RefreshFailed(
-                "the credential process gives a session that is over",
+            over = RefreshFailed(
+                f"the credential process gives a session that is over since {format_timestamp(given.expiration)}",
                 retryable=False,
                 where=str(self.candidate.origin),
                 finding="process-bad-output",
                 hint="run it by hand: it hands out what it kept",
             )
+            over.session_over = True  # type: ignore[attr-defined]
+            raise over
         return given if given.expiration is None else Credentials(
             given.access_key_id, given.secret_access_key, given.session_token, given.expiration,
             issued_at=now.replace(microsecond=0), account_id=given.account_id,
@@ -86,17 +86,15 @@ class ProcessProvider:
         above = [name for name in self.environment.variables.get(CHAIN_VARIABLE, "").split(",") if name]
         me = self.candidate.profile or "default"
         if me in above:
-            raise ConfigurationError(
-                f"the credential process of profile {me} calls itself: {' → '.join((*above, me))}",
-                where=str(self.candidate.origin),
-                finding="process-cycle",
-                hint="let the process read another profile than the one it serves",
-            )
+            raise self._cycle(f"the credential process of profile {me} calls itself: {' → '.join((*above, me))}")
         variables = {**self.environment.variables, CHAIN_VARIABLE: ",".join((*above, me))}
+        patience = self._patience()
         try:
-            done = _run(words, variables, self.environment.cwd, self.timeout_s)
+            done = process_tree.run(words, variables, self.environment.cwd, patience, most_b=_LARGEST_B)
+        except process_tree.StartsItself as error:
+            raise self._cycle(f"the credential process of profile {me} starts itself again and again") from error
         except subprocess.TimeoutExpired as error:
-            raise self._failed(f"it did not end within {self.timeout_s:.0f} s", retryable=True) from error
+            raise self._failed(f"it did not end within {patience:g} s", retryable=True) from error
         except (OSError, ValueError) as error:
             reason = (getattr(error, "strerror", None) or "cannot be started").lower()
             raise self._failed(f"{os.path.basename(words[0])}: {reason}") from error
@@ -105,14 +103,20 @@ class ProcessProvider:
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace")
             if "calls itself" in said:
-                raise ConfigurationError(
-                    f"the credential process of profile {me} calls itself",
-                    where=str(self.candidate.origin),
-                    finding="process-cycle",
-                    hint="let the process read another profile than the one it serves",
-                )
+                raise self._cycle(f"the credential process of profile {me} calls itself")
             raise self._failed(f"it ended with {done.returncode}" + _last_words(said, self._secrets(done.stdout)))
         return done.stdout
+
+    def _patience(self) -> float:
+        try:
+            named = float(self.environment.variables.get(TIMEOUT_VARIABLE, ""))
+        except ValueError:
+            return self.timeout_s
+        return named if 0 < named < 3600 else self.timeout_s
+
+    def _cycle(self, message: str) -> ConfigurationError:
+        hint = "let the process read another profile than the one it serves"
+        return ConfigurationError(message, where=str(self.candidate.origin), finding="process-cycle", hint=hint)
 
     def _failed(self, how: str, *, retryable: bool = False) -> RefreshFailed:
         return RefreshFailed(
@@ -132,44 +136,6 @@ class ProcessProvider:
         except (ValueError, AttributeError):
             pass
         return tuple(value for value in held if len(value) > 7)
-
-
-def _run(
-    words: list[str], variables: Mapping[str, str], cwd: Path, timeout_s: float
-) -> subprocess.CompletedProcess[bytes]:
-    """As `subprocess.run`, but a program that prints without end is stopped, and one that leaves a child behind is not waited for.
-
-    Raises OSError, ValueError and TimeoutExpired.
-    """
-    process = subprocess.Popen(
-        words, env=dict(variables), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    printed, said = bytearray(), bytearray()
-    readers = [
-        threading.Thread(target=_drain, args=(pipe, kept, process), daemon=True)
-        for pipe, kept in ((process.stdout, printed), (process.stderr, said))
-    ]
-    try:
-        for reader in readers:
-            reader.start()
-        process.wait(timeout_s)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    for reader in readers:
-        # A child of the child may hold the pipes open; what came until its parent's end is all that counts.
-        reader.join(_LAST_WORDS_S)
-    return subprocess.CompletedProcess(words, process.returncode, bytes(printed), bytes(said))
-
-
-def _drain(pipe: IO[bytes], kept: bytearray, process: subprocess.Popen[bytes]) -> None:
-    with pipe:
-        while chunk := os.read(pipe.fileno(), 65536):
-            if len(kept) <= _LARGEST_B:
-                kept += chunk
-            else:
-                process.kill()
 
 
 # What a helper that is verbose prints of what it holds: named values, and runs of characters that only a token or a secret has.

@@ -124,6 +124,9 @@ class WebIdentityProvider:
             denied="assume-role-denied",
         )
         end = token_end(token)
+        if getattr(problem, "aws_code", None) == "InvalidIdentityToken" and token.count(".") != 2:
+            problem.message, problem.finding = "the web identity token file holds no token", "web-identity-token-missing"
+            problem.hint = f"file {shown}"
         if isinstance(problem, Rejected) and problem.finding == "web-identity-token-expired" and end is not None:
             problem.message = (
                 f"the web identity token ended at {format_timestamp(end)}, and nobody has written a new one"

@@ -11,10 +11,10 @@ from .configuration import check_configuration
 from .ending import check_ending
 from .network import check_network
 from .session import check_session
-from .source import check_source
+from .source import check_source, last_resort
 from .text import check_text
 
-__all__ = ["CHECKS", "check_ending", "check_text"]
+__all__ = ["CHECKS", "check_ending", "check_text", "last_resort"]
 
 CHECKS: tuple[Callable[[Snapshot], Iterator[Finding]], ...] = (
     check_configuration,

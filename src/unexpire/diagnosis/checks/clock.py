@@ -7,13 +7,14 @@ from datetime import timedelta
 
 from ...findings import Evidence, Finding, Severity
 from .. import remedies
-from ..snapshot import Snapshot
+from ..snapshot import Snapshot, State
 from ..spoken import span
 
 __all__ = ["check_clock"]
 
 # What AWS tolerates, by the messages of its refusals: "- 5 min." of most JSON services, "- 15 min." of STS and S3.
 _STRICTEST = timedelta(minutes=5)
+_LOOSEST = timedelta(minutes=15)
 _WORTH_A_NOTE = timedelta(seconds=30)
 
 
@@ -26,14 +27,15 @@ def check_clock(s: Snapshot) -> Iterator[Finding]:
     offset = s.clock_offset
     if offset is None:
         if refused and s.fetch_error is None:
-            yield _finding("the clock of this machine is off: AWS refuses what it signs", (), Severity.ERROR)
+            seen = Evidence("answer of AWS", s.answer.aws_code or "" if s.answer else "", None)
+            yield _finding("the clock of this machine is off: AWS refuses what it signs", (seen,), Severity.ERROR)
         return
     if abs(offset) < _WORTH_A_NOTE and not refused:
         return
     direction = "behind" if offset > timedelta(0) else "ahead of"
     evidence = (Evidence("offset", f"{offset.total_seconds():+.0f} s", "Date of AWS's answer"),)
     said = f"the clock of this machine is {span(offset)} {direction} AWS's"
-    if refused:
+    if refused or (abs(offset) >= _LOOSEST and s.state is not State.WORKS):
         yield _finding(said, evidence, Severity.ERROR)
     elif abs(offset) >= _STRICTEST:
         yield _finding(

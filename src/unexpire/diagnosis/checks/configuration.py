@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 
 from ...credentials import KeyKind
-from ...errors import ProfileNotFound
-from ...findings import CODES, Evidence, Finding, Severity
+from ...errors import ProfileNotFound, UnexpireError
+from ...findings import CODES, Action, Evidence, Finding, Remedy, Severity
 from ...providers.candidate import Candidate, Standing
+from ...settings.files import Sourced
 from .. import remedies
 from ..snapshot import Snapshot, State
 
@@ -20,20 +23,79 @@ _LIVELY_SECONDS = 1800
 
 def check_configuration(s: Snapshot) -> Iterator[Finding]:
     """Errors that end the chain, then oddities that are worth a line."""
-    yield from _refused(s)
-    if s.prediction.error is None and s.winner is None and s.fetch_error is None and s.credentials is None:
-        yield _nothing(s)
+    hidden = _hidden_file(s)
+    if hidden is not None:
+        yield hidden
+    else:
+        yield from _refused(s)
+        if s.prediction.error is None and s.winner is None and s.fetch_error is None and s.credentials is None:
+            yield _nothing(s)
+    mangled = _mangled(s)
+    if mangled is not None:
+        yield mangled
     for problem in s.environment.settings().problems:
-        if not problem.fatal and s.prediction.error is None:
+        said = mangled is not None and str(problem.origin) == mangled.evidence[0].where
+        if not problem.fatal and s.prediction.error is None and hidden is None and not said:
             yield Finding(
                 "config-invalid",
                 problem.message,
                 (Evidence("setting", problem.message, str(problem.origin)),),
-                remedies.edit_line(problem.hint, problem.hint) if problem.hint else None,
+                remedies.correction(problem.error()),
                 Severity.NOTE,
             )
     if s.winner is not None and s.fetch_error is None:
         yield from _tomorrow(s, s.winner)
+
+
+def _hidden_file(s: Snapshot) -> Finding | None:
+    """A file that SDKs silently skip, where what is missing is likely to stand in it."""
+    if s.winner is not None or not (s.prediction.error is None or isinstance(s.prediction.error, ProfileNotFound)):
+        return None
+    settings = s.environment.settings()
+    own = (*settings.config.problems, *settings.credentials.problems)
+    skipped = next((p for p in own if not p.fatal and p.origin.line is None), None)
+    if skipped is None:
+        return None
+    missing = s.prediction.error.message if s.prediction.error is not None else "no source in the chain has credentials"
+    return Finding(
+        "config-invalid",
+        f"{skipped.message}; so {missing}",
+        (Evidence("file", skipped.message, str(skipped.origin)),),
+        remedies.correction(skipped.error()),
+        Severity.ERROR,
+    )
+
+
+_MANGLED = (
+    (re.compile(r"""^(["']).*\1$"""), "stands in quotes"),
+    (re.compile(r"\s[#;]"), "has a comment behind it"),
+    (re.compile(r"[\r\n]"), "has a line break in it"),
+    (re.compile(r"\s"), "has a blank in it"),
+    (re.compile(r"[^\x21-\x7e]"), "has a character in it that no key has"),
+)
+
+
+def _mangled(s: Snapshot) -> Finding | None:
+    """A key that came with something that is none of it: AWS then says that it does not know the key, or the signature is wrong."""
+    base = s.winner.base if s.winner is not None else None
+    if base is None or not base.static or s.state in (State.WORKS, State.UNKNOWN, State.DENIED):
+        return None
+    for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
+        found = base.settings.get(name)
+        how = next((words for sign, words in _MANGLED if found is not None and sign.search(found.value)), None)
+        if found is None or how is None:
+            continue
+        named = found.origin.variable or name
+        line = remedies.editor(str(found.origin))
+        now = (line,) if line else (f"export {named}='…'",) if s.environment.pid is None else ()
+        return Finding(
+            "config-invalid",
+            f"{named} {how}, which SDKs take for a part of the value",
+            (Evidence(named, how, str(found.origin)),),
+            remedies.edit_line("keep the bare value", *now),
+            Severity.ERROR,
+        )
+    return None
 
 
 def _refused(s: Snapshot) -> Iterator[Finding]:
@@ -42,14 +104,42 @@ def _refused(s: Snapshot) -> Iterator[Finding]:
         return
     code = error.finding if error.finding in CODES else "config-invalid"
     assert code is not None
+    place = error.where or str(s.prediction.profile_name.origin)
+    remedy = _other_profile(s, error) if isinstance(error, ProfileNotFound) else _repair(s, code, error)
     nearest = f": {error.hint}" if isinstance(error, ProfileNotFound) and error.nearest else ""
-    yield Finding(
-        code,
-        error.message + nearest,
-        (Evidence("setting", error.message, error.where),) if error.where else (),
-        remedies.edit_line(error.hint, error.hint) if error.hint else None,
-        Severity.ERROR,
-    )
+    evidence = [Evidence("setting", error.message, place)]
+    files = s.environment.settings()
+    if isinstance(error, ProfileNotFound):
+        evidence += [
+            Evidence("file", "does not exist", str(file.origin))
+            for file in (files.config, files.credentials)
+            if not file.exists
+        ]
+    yield Finding(code, error.message + nearest, tuple(evidence), remedy, Severity.ERROR)
+
+
+def _repair(s: Snapshot, code: str, error: UnexpireError) -> Remedy:
+    broken = next((c for c in s.prediction.incomplete if c.problem is error), None)
+    if code == "login-needed" and not (error.hint or "").startswith("pip"):
+        return remedies.login(s, broken, action=Action.LOGIN)
+    return remedies.correction(error)
+
+
+def _other_profile(s: Snapshot, error: ProfileNotFound) -> Remedy:
+    variable = s.prediction.profile_name.origin.variable
+    if error.nearest and not (error.hint or "").startswith("rename"):
+        now = [f"unexpire diagnose --profile {shlex.quote(error.nearest[0])}"]
+        if variable:
+            now.insert(0, f"export {variable}={shlex.quote(error.nearest[0])}")
+        return remedies.edit_line(f"name a profile that exists: {', '.join(error.nearest)}", *now)
+    misnamed = re.fullmatch(r"rename \[.*\] in (.*) to \[.*\]", error.hint or "")
+    if misnamed is not None:
+        line = remedies.editor(misnamed[1])
+        return remedies.edit_line(error.hint or "", *((line,) if line else ()))
+    now = ["aws configure list-profiles"]
+    if variable:
+        now.insert(0, f"unset {variable}")
+    return remedies.edit_line("name a profile that exists", *now)
 
 
 def _nothing(s: Snapshot) -> Finding:
@@ -62,20 +152,34 @@ def _nothing(s: Snapshot) -> Finding:
             code,
             half.problem.message,
             (Evidence("incomplete source", half.description, str(half.origin)),),
-            remedies.edit_line(half.problem.hint, half.problem.hint) if half.problem.hint else None,
+            remedies.correction(half.problem),
             Severity.ERROR,
         )
     name = s.prediction.profile_name
-    named = f"profile {name.value}" if s.prediction.profile is not None else "no profile"
-    others = tuple(sorted(s.environment.settings().profiles))
-    now = f"unexpire diagnose --profile {others[0]}" if others else "aws configure"
+    others = sorted(_giving(s))
+    summary = (
+        f"no source in the chain has credentials, and profile {name.value} has none"
+        if s.prediction.profile is not None
+        else "no source in the chain has credentials"
+    )
+    now = f"unexpire diagnose --profile {shlex.quote(others[0])}" if others else "aws configure"
+    if s.platform in ("ecs", "eks", "ec2", "lambda"):
+        summary += f" (this is {s.platform}, which would give them a role)"
     return Finding(
         "no-credentials",
-        f"no source in the chain has credentials ({named} has none)",
+        summary,
         (Evidence("looked at", "environment, profile, container and instance metadata", str(name.origin)),),
         remedies.edit_line("choose a profile that has credentials" if others else "set up credentials", now),
         Severity.ERROR,
     )
+
+
+def _giving(s: Snapshot) -> Iterator[str]:
+    """Profiles that look as if they gave credentials."""
+    signs = ("aws_access_key_id", "role_arn", "sso_role_name", "credential_process", "login_session")
+    for name, profile in s.environment.settings().profiles.items():
+        if any(sign in profile for sign in signs):
+            yield name
 
 
 def _tomorrow(s: Snapshot, winner: Candidate) -> Iterator[Finding]:
@@ -87,7 +191,7 @@ def _tomorrow(s: Snapshot, winner: Candidate) -> Iterator[Finding]:
                 "duration-too-short",
                 f"duration_seconds = {duration}: SDKs that renew 15 minutes ahead call AssumeRole at every request",
                 (Evidence("duration_seconds", duration, str(candidate.settings["duration_seconds"].origin)),),
-                remedies.edit_line("ask for an hour", "duration_seconds = 3600"),
+                _at("ask for an hour", candidate.settings["duration_seconds"]),
                 Severity.WARNING,
             )
         if candidate.method == "sso" and not candidate.value("sso_session"):
@@ -116,6 +220,11 @@ def _tomorrow(s: Snapshot, winner: Candidate) -> Iterator[Finding]:
             ),
             Severity.ERROR if dead else Severity.WARNING,
         )
+
+
+def _at(summary: str, found: Sourced[str]) -> Remedy:
+    line = remedies.editor(str(found.origin))
+    return remedies.edit_line(f"{summary}: duration_seconds = 3600", *((line,) if line else ()))
 
 
 def _with_sources(candidate: Candidate) -> Iterator[Candidate]:

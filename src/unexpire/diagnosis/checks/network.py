@@ -1,81 +1,95 @@
-"""The way to AWS: name, proxy, connection, TLS, Region."""
+"""The way to AWS: settings of it, name, proxy, connection, TLS, Region."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from ...errors import UnexpireError
 from ...findings import Evidence, Finding, Remedy, Severity
+from ...providers.aws import UnusableWay, endpoint_url
 from .. import remedies
 from ..reach import Reach, Stage
 from ..snapshot import Snapshot, State
 
-__all__ = ["check_network"]
+__all__ = ["OF_THE_WAY", "check_network"]
+
+OF_THE_WAY = frozenset({"endpoint-unreachable", "throttled", "region-not-enabled"})
+"""Findings of an error that are about the way to AWS, whoever met it."""
 
 
 def check_network(s: Snapshot) -> Iterator[Finding]:
-    """What kept the question from being answered, when GetCallerIdentity was asked."""
-    error = s.answer.error if s.answer is not None else None
+    """What kept the question from being answered: when the source was fetched, or when AWS was asked who it is."""
+    error = s.fetch_error or (s.answer.error if s.answer is not None else None)
     if s.works_in_other_region:
         yield Finding(
             "region-not-enabled",
             f"these credentials work in {s.works_in_other_region} and not in {s.region}: the Region is not enabled",
-            (
-                Evidence("region", s.region or "", None),
-                Evidence("answer of AWS", s.answer.aws_code or "" if s.answer else "", None),
-            ),
+            (Evidence("region", s.region or "", None), Evidence("answer of AWS", _code(s), None)),
             _region(s),
+            Severity.ERROR,
+        )
+    elif isinstance(error, UnusableWay):
+        yield Finding(
+            "config-invalid",
+            error.message,
+            (Evidence("setting", error.message, error.where),),
+            remedies.correction(error),
             Severity.ERROR,
         )
     elif error is not None and error.finding == "region-not-enabled":
-        yield Finding(
-            "region-not-enabled",
-            error.message,
-            (Evidence("region", s.region or "", error.where),),
-            _region(s),
-            Severity.ERROR,
-        )
+        evidence = (Evidence("region", s.region or "", error.where), Evidence("answer of AWS", _code(s), None))
+        yield Finding("region-not-enabled", error.message, evidence, _region(s), Severity.ERROR)
     elif error is not None and error.finding == "throttled":
         yield Finding(
             "throttled",
             error.message,
-            (Evidence("answer of AWS", s.answer.aws_code or "" if s.answer else "", error.where),),
-            remedies.by_human("wait, and let one keeper ask for all", never=(remedies.run_line(s.winner, s),)),
+            (Evidence("answer of AWS", _code(s), error.where),),
+            remedies.by_human(
+                "wait, and let one keeper ask for all", "unexpire diagnose", never=(remedies.run_line(s.winner, s),)
+            ),
             Severity.ERROR,
         )
-    elif error is not None and s.state is State.UNREACHABLE:
-        yield _unreachable(s, error.message, error.where)
-    elif error is not None and s.state is State.DENIED:
+    elif error is not None and s.state is State.UNREACHABLE and (s.fetch_error is None or error.finding in OF_THE_WAY):
+        yield _unreachable(s, error)
+    elif error is not None and s.fetch_error is None and s.state is State.DENIED:
         yield Finding(
             "access-denied",
             error.message,
-            (
-                Evidence(
-                    "answer of AWS",
-                    (s.answer.aws_code or "") if s.answer else "",
-                    s.answer.endpoint if s.answer else None,
-                ),
-            ),
+            (Evidence("answer of AWS", _code(s), s.answer.endpoint if s.answer else None),),
             remedies.by_human("a policy (of the VPC endpoint, the organisation or the session) forbids the call"),
             Severity.ERROR,
         )
-    if s.reach is not None and s.reach.private and s.reach.stage is Stage.REACHED and s.state is State.WORKS:
-        yield Finding(
-            "endpoint-unreachable",
-            f"{s.reach.url} resolves to the private address {s.reach.address}: a VPC endpoint",
-            (Evidence("address", s.reach.address or "", s.reach.url),),
-            None,
-            Severity.NOTE,
-        )
 
 
-def _unreachable(s: Snapshot, message: str, where: str | None) -> Finding:
+def _code(s: Snapshot) -> str:
+    said = s.answer.aws_code if s.answer is not None else getattr(s.fetch_error, "aws_code", None)
+    return said or "none"
+
+
+# botocore/data/partitions.json: what a Region of any partition looks like.
+_LIKE_A_REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,5})?-[a-z]+-\d+")
+
+
+def _unreachable(s: Snapshot, error: UnexpireError) -> Finding:
     reach = s.reach
+    seen = Evidence("seen", error.message, error.where)
     if reach is None:
-        return Finding("endpoint-unreachable", message, (Evidence("seen", message, where),), _look(s), Severity.ERROR)
-    summary = f"{message}" if reach.stage is Stage.REACHED else reach.detail
+        return Finding("endpoint-unreachable", error.message, (seen,), _look(s), Severity.ERROR)
+    ours = endpoint_url(s.environment, s.prediction.profile, "sts") is None
+    if reach.stage is Stage.DNS and ours and s.region and not _LIKE_A_REGION.fullmatch(s.region):
+        where = next((n for n in ("AWS_DEFAULT_REGION", "AWS_REGION") if s.environment.variables.get(n)), "region")
+        return Finding(
+            "config-invalid",
+            f"{s.region} is no Region of AWS, and so {_host(reach.url)} does not exist",
+            (Evidence("region", s.region, where), Evidence("stage", reach.stage.value, reach.url)),
+            remedies.edit_line("name a Region", "export AWS_REGION=us-east-1"),
+            Severity.ERROR,
+        )
+    summary = error.message if reach.stage is Stage.REACHED else reach.detail
     if reach.private:
         summary += " (a private address: a VPC endpoint, or a name server that says so)"
-    evidence = [Evidence("stage", reach.stage.value, reach.url), Evidence("seen", message, where)]
+    evidence = [Evidence("stage", reach.stage.value, reach.url), seen]
     if reach.proxy:
         evidence.append(Evidence("proxy", reach.proxy, "HTTPS_PROXY or HTTP_PROXY"))
     return Finding("endpoint-unreachable", summary, tuple(evidence), _for_stage(s, reach), Severity.ERROR)
@@ -91,7 +105,9 @@ def _for_stage(s: Snapshot, reach: Reach) -> Remedy:
             )
         case Stage.TLS:
             return remedies.by_human(
-                "tell SDKs the certificate of the proxy or the endpoint", "export AWS_CA_BUNDLE=/path/to/ca.pem"
+                "tell SDKs the certificate of the proxy or the endpoint; one that is not valid yet, or no longer, may mean a wrong "
+                "clock",
+                "export AWS_CA_BUNDLE=/path/to/ca.pem",
             )
         case Stage.CONNECT:
             return remedies.by_human(
@@ -106,7 +122,7 @@ def _look(s: Snapshot) -> Remedy:
         (name for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL") if s.environment.variables.get(name)), None
     )
     if override:
-        return remedies.by_human(f"{override} leads somewhere that does not answer as STS does", f"echo ${override}")
+        return remedies.by_human(f"{override} leads somewhere that does not answer as AWS does", f"echo ${override}")
     return remedies.by_human("try again in a moment", "unexpire diagnose")
 
 

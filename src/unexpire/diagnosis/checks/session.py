@@ -19,8 +19,10 @@ def check_session(s: Snapshot) -> Iterator[Finding]:
     winner = s.winner
     if winner is None or not winner.static or s.credentials is None or s.role_arn:
         return
+    if s.state is State.UNREACHABLE:
+        return
     misfit = _misfit(s, winner)
-    if misfit is not None and s.state is not State.WORKS:
+    if misfit is not None and s.state in (State.EXPIRED, State.REJECTED, State.DENIED):
         yield misfit
     elif s.state is State.EXPIRED:
         yield from _ended(s, winner)
@@ -66,14 +68,7 @@ def _leftover(s: Snapshot, winner: Candidate, why: str, names: tuple[str, ...] =
     else:
         token = winner.settings.get("aws_session_token")
         where = str(token.origin) if token is not None else str(winner.origin)
-        profile = winner.profile or "default"
-        remedy = Remedy(
-            Action.REMOVE_TOKEN,
-            f"remove the session token of profile {profile}",
-            (f"unexpire fix --profile {profile}",),
-            (remedies.run_line(winner, s),),
-            {"profile": profile, "file": str(winner.origin.path or "")},
-        )
+        remedy = remedies.remove_token(s, winner, winner)
     return Finding(
         "leftover-session-token",
         f"a session token of another session stands beside {s.credentials.access_key_id}: {why}",
@@ -118,13 +113,7 @@ def _ended(s: Snapshot, winner: Candidate) -> Iterator[Finding]:
         )
         yield Finding("static-session", f"{winner.description} is a static copy", evidence, None, Severity.NOTE)
     elif frozen:
-        yield Finding(
-            "frozen-expiration",
-            "AWS_CREDENTIAL_EXPIRATION is over, and the environment it stands in cannot give new keys",
-            (*evidence, Evidence("AWS_CREDENTIAL_EXPIRATION", frozen, "AWS_CREDENTIAL_EXPIRATION")),
-            _renewal(s, winner),
-            Severity.ERROR,
-        )
+        yield _frozen(s, winner, evidence, frozen)
     elif winner.method in ("env", "shared-credentials-file", "config-file", "ec2-credentials-file", "boto-config"):
         yield Finding(
             "static-session",
@@ -144,6 +133,29 @@ def _ended(s: Snapshot, winner: Candidate) -> Iterator[Finding]:
             None,
             Severity.NOTE,
         )
+
+
+def _frozen(s: Snapshot, winner: Candidate, evidence: tuple[Evidence, ...], frozen: str) -> Finding:
+    told = (*evidence, Evidence("AWS_CREDENTIAL_EXPIRATION", frozen, "AWS_CREDENTIAL_EXPIRATION"))
+    alive = s.answer is not None and s.answer.error is None
+    if alive or (s.credentials is not None and not s.credentials.session_token):
+        # AWS takes the keys, or would: it is the SDK that never sends them.
+        return Finding(
+            "frozen-expiration",
+            "AWS_CREDENTIAL_EXPIRATION is over, so SDKs refuse keys that AWS still takes",
+            told,
+            remedies.for_variables(
+                s, "remove AWS_CREDENTIAL_EXPIRATION", then=winner, names=("AWS_CREDENTIAL_EXPIRATION",)
+            ),
+            Severity.ERROR,
+        )
+    return Finding(
+        "frozen-expiration",
+        "AWS_CREDENTIAL_EXPIRATION is over, and the environment it stands in cannot give new keys",
+        told,
+        _renewal(s, winner),
+        Severity.ERROR,
+    )
 
 
 def _renewal(s: Snapshot, winner: Candidate) -> Remedy:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...credentials import format_timestamp
-from ...findings import CODES, Evidence, Finding, Remedy, Severity
+from ...findings import CODES, Action, Evidence, Exit, Finding, Remedy, Severity
 from ...providers.candidate import Candidate
 from .. import remedies
 from ..seen import Presigned
@@ -14,36 +14,7 @@ from ..spoken import ago, span
 
 __all__ = ["check_text"]
 
-# What a root cause that the reference tells from a text is called here.
-_CODE_OF_CAUSE = {
-    "expired_static_copy": "expired-session",
-    "expired_mid_run": "expired-session",
-    "refresher_stale": "expired-session",
-    "sso_login_required": "sso-login-needed",
-    "sso_cache_mismatch": "sso-token-missing",
-    "login_required": "login-needed",
-    "web_identity_token_expired": "web-identity-token-expired",
-    "oidc_provider_config": "config-invalid",
-    "clock_skew": "clock-skew",
-    "request_delayed": "clock-skew",
-    "presigned_url_expired": "presigned-url-expired",
-    "presigned_session_expired": "presigned-session-ended",
-    "bad_access_key": "key-rejected",
-    "bad_secret_key": "wrong-secret",
-    "missing_session_token": "missing-session-token",
-    "stale_session_token": "leftover-session-token",
-    "no_credentials": "no-credentials",
-    "config_incomplete": "config-invalid",
-    "metadata_unreachable": "metadata-unreachable",
-    "wrong_region_or_partition": "region-not-enabled",
-    "duration_limit": "duration-over-role-max",
-    "trust_policy": "assume-role-denied",
-    "permission_denied": "access-denied",
-    "mfa_failed": "mfa-required",
-    "idp_unreachable": "endpoint-unreachable",
-    "signing_or_proxy": "wrong-secret",
-}
-_NEVER_BY_ENVIRONMENT = frozenset({"presigned-url-expired", "presigned-session-ended"})
+_OF_A_URL = frozenset({"presigned-url-expired", "presigned-session-ended"})
 
 
 def check_text(s: Snapshot, others: tuple[Finding, ...]) -> Iterator[Finding]:
@@ -56,18 +27,59 @@ def check_text(s: Snapshot, others: tuple[Finding, ...]) -> Iterator[Finding]:
         if url is not None:
             yield url
             return
-    code = _code_of(s)
-    if s.seen_source is not None and s.seen_source is not s.winner and code == "expired-session":
+    code = seen.finding
+    if s.seen_source is not None and s.seen_source is not s.winner and code in ("expired-session", "source-expired"):
         yield _of_source(s, s.seen_source)
         return
     if code is None or _environment_explains(s, code, others):
         return
-    evidence = [
-        Evidence("in the text", ": ".join(filter(None, (seen.code, seen.message))), seen.operation or seen.service)
-    ]
+    source = _source(s, code)
+    words = ": ".join(filter(None, (seen.code, seen.message)))
+    evidence = [Evidence("in the text", words or code, seen.operation or seen.service)]
+    if seen.when:
+        evidence.append(Evidence("last seen", seen.when, f"{seen.count} times" if seen.count > 1 else None))
     if seen.access_key_id:
         evidence.append(Evidence("access key id", seen.access_key_id, "in the text"))
-    yield Finding(code, _summary(s, code), tuple(evidence), _remedy(s, code), Severity.ERROR)
+    if source is not None:
+        evidence.append(Evidence("it must have been", source.description, str(source.origin)))
+    yield Finding(code, _summary(s, code, source), tuple(evidence), _remedy(s, code, source), Severity.ERROR)
+
+
+def _source(s: Snapshot, code: str) -> Candidate | None:
+    """Which of the user's sources it must have been: the one at hand where it is of that kind, else the only one of the kind."""
+    if s.seen_source is not None:
+        return s.seen_source
+    fits = _KINDS.get(code)
+    if fits is None:
+        return None
+    if s.winner is not None and fits(s.winner):
+        return s.winner
+    those = [candidate for candidate in s.known if fits(candidate)]
+    return those[0] if len(those) == 1 else None
+
+
+_KINDS: dict[str, Callable[[Candidate], bool]] = {
+    "source-expired": lambda c: c.method == "assume-role" and c.base.has_token,
+    "assume-role-denied": lambda c: c.method in ("assume-role", "assume-role-with-web-identity"),
+    "role-chain-limit": lambda c: (
+        c.method == "assume-role" and c.source is not None and c.source.method == "assume-role"
+    ),
+    "duration-over-role-max": lambda c: c.value("duration_seconds") is not None,
+    "duration-too-short": lambda c: c.value("duration_seconds") is not None,
+    "mfa-required": lambda c: c.interactive,
+    "sso-login-needed": lambda c: c.base.method == "sso",
+    "sso-token-missing": lambda c: c.base.method == "sso",
+    "sso-legacy-config": lambda c: c.base.method == "sso" and not c.base.value("sso_session"),
+    "sso-registration-expired": lambda c: c.base.method == "sso",
+    "sso-role-not-assigned": lambda c: c.method == "sso",
+    "web-identity-token-expired": lambda c: c.base.method == "assume-role-with-web-identity",
+    "web-identity-token-missing": lambda c: c.base.method == "assume-role-with-web-identity",
+    "process-failed": lambda c: c.base.method == "custom-process",
+    "process-bad-output": lambda c: c.base.method == "custom-process",
+    "login-needed": lambda c: c.base.method == "login",
+    "metadata-unreachable": lambda c: c.base.method == "iam-role",
+    "container-refused": lambda c: c.base.method == "container-role",
+}
 
 
 def _of_source(s: Snapshot, source: Candidate) -> Finding:
@@ -88,28 +100,9 @@ def _of_source(s: Snapshot, source: Candidate) -> Finding:
     )
 
 
-def _code_of(s: Snapshot) -> str | None:
-    seen = s.seen
-    assert seen is not None
-    message = seen.message or ""
-    if "role chaining" in message:
-        return "role-chain-limit"
-    if seen.code in EXPIRED_CODES and seen.operation in ("AssumeRole", "AssumeRoot"):
-        return "source-expired"
-    if seen.code == "ProfileNotFound":
-        return "profile-not-found"
-    if seen.code == "PartialCredentials":
-        return "partial-credentials"
-    for cause in seen.causes:
-        code = _CODE_OF_CAUSE.get(cause)
-        if code in CODES:
-            return code
-    return "expired-session" if seen.code in EXPIRED_CODES else None
-
-
 def _environment_explains(s: Snapshot, code: str, others: tuple[Finding, ...]) -> bool:
     """Whether the environment's own root cause is of the same kind, so that the text adds a witness and nothing more."""
-    if code in _NEVER_BY_ENVIRONMENT or s.state in (State.WORKS, State.UNKNOWN):
+    if code in _OF_A_URL or s.state in (State.WORKS, State.UNKNOWN):
         return False
     seen = s.seen
     own = s.credentials.access_key_id if s.credentials is not None else None
@@ -122,18 +115,38 @@ def _environment_explains(s: Snapshot, code: str, others: tuple[Finding, ...]) -
     )
 
 
+_LOGINS = frozenset(
+    {"sso-login-needed", "sso-token-missing", "sso-legacy-config", "sso-registration-expired", "login-needed"}
+)
+_SESSIONS = frozenset({"static-session", "shadowed-source", "frozen-expiration", "source-expired", "metadata-stale"})
 _MORE_PRECISE = {
-    "expired-session": frozenset(
-        {"sso-login-needed", "sso-legacy-config", "source-expired", "shadowed-source", "metadata-stale"}
-    ),
-    "source-expired": frozenset({"sso-login-needed", "sso-legacy-config", "static-session", "shadowed-source"}),
-    "key-rejected": frozenset(
-        {"missing-session-token", "leftover-session-token", "region-not-enabled", "static-session", "shadowed-source"}
-    ),
+    "expired-session": _LOGINS
+    | _SESSIONS
+    | {
+        "mfa-required",
+        "web-identity-token-expired",
+        "process-no-expiration",
+        "process-bad-output",
+        "leftover-session-token",
+    },
+    "source-expired": _LOGINS | _SESSIONS | {"mfa-required", "web-identity-token-expired", "leftover-session-token"},
+    "key-rejected": _SESSIONS
+    | {
+        "missing-session-token",
+        "leftover-session-token",
+        "region-not-enabled",
+        "wrong-secret",
+        "config-invalid",
+        "clock-skew",
+    },
+    "wrong-secret": frozenset({"config-invalid", "clock-skew"}),
     "missing-session-token": frozenset({"key-rejected", "leftover-session-token"}),
-    "no-credentials": frozenset(
-        {"partial-credentials", "profile-not-found", "sso-token-missing", "sso-login-needed", "config-invalid"}
-    ),
+    "no-credentials": _LOGINS
+    | {"partial-credentials", "profile-not-found", "config-invalid", "metadata-unreachable", "container-refused"},
+    "metadata-unreachable": _LOGINS | {"no-credentials", "profile-not-found", "config-invalid", "partial-credentials"},
+    "sso-login-needed": _LOGINS,
+    "region-not-enabled": frozenset({"config-invalid"}),
+    "config-invalid": frozenset({"partial-credentials", "no-credentials"}) | _LOGINS,
 }
 
 
@@ -153,8 +166,11 @@ def _presigned(s: Snapshot, url: Presigned) -> Finding | None:
             remedies.by_human("sign a new one", "aws s3 presign s3://BUCKET/KEY --expires-in 3600"),
             Severity.ERROR,
         )
+    own = s.credentials.access_key_id if s.credentials is not None else None
     ended = s.seen is not None and (
-        s.seen.code in EXPIRED_CODES or (s.seen.expired_at is not None and s.seen.expired_at <= now)
+        s.seen.code in EXPIRED_CODES
+        or (s.seen.expired_at is not None and s.seen.expired_at <= now)
+        or (own == url.access_key_id and s.state is State.EXPIRED)
     )
     if ended:
         return Finding(
@@ -182,21 +198,42 @@ def _presigned(s: Snapshot, url: Presigned) -> Finding | None:
     return None
 
 
-def _summary(s: Snapshot, code: str) -> str:
+def _summary(s: Snapshot, code: str, source: Candidate | None) -> str:
     seen = s.seen
     assert seen is not None
     what = f"{seen.operation or seen.service or 'the call'} failed with {seen.code or 'this error'}"
-    if s.state is State.WORKS:
+    if source is not None:
+        what += f"; it must have been {source.description}"
+    elif s.state is State.WORKS and CODES[code].exit is Exit.EXPIRED:
         what += "; the credentials found here work now, so the program had others, or older ones"
     return f"{what}: {CODES[code].meaning}"
 
 
-def _remedy(s: Snapshot, code: str) -> Remedy:
+def _remedy(s: Snapshot, code: str, source: Candidate | None) -> Remedy:
     page = s.seen.page if s.seen is not None and s.seen.page else code
-    if CODES[code].exit.name == "EXPIRED" and s.state is State.WORKS:
+    explain = f"unexpire explain {page}"
+    if code in _SIGN_IN:
+        action = Action.LOGIN if code == "login-needed" else Action.SSO_LOGIN
+        if source is not None:
+            return remedies.login(s, source.base, action=action)
+        line = "aws login" if action is Action.LOGIN else "aws sso login --profile NAME"
+        return remedies.by_human("log in again", line, explain)
+    if code == "source-expired" and source is not None and source.base.static and source.base.method != "env":
+        return remedies.copy_in_file(s, source.base)
+    if code == "mfa-required" and source is not None:
+        return remedies.by_human("type an MFA code", f"unexpire fix {remedies.reference_of(source, s)}".rstrip())
+    if CODES[code].exit is Exit.EXPIRED and s.state is State.WORKS:
+        run = remedies.run_line(s.winner, s)
         return remedies.by_human(
-            "start the program again, and let it ask for credentials instead of holding a copy",
-            remedies.run_line(s.winner, s),
-            never=(remedies.run_line(s.winner, s),),
+            "start the program again, and let it ask for credentials instead of holding a copy", run, never=(run,)
         )
-    return remedies.by_human(CODES[code].meaning, f"unexpire explain {page}")
+    if source is not None and source.profile:
+        return remedies.by_human(
+            CODES[code].meaning, f"unexpire diagnose {remedies.reference_of(source, s)}".rstrip(), explain
+        )
+    return remedies.by_human(CODES[code].meaning, explain)
+
+
+_SIGN_IN = frozenset(
+    {"sso-login-needed", "sso-token-missing", "sso-registration-expired", "sso-legacy-config", "login-needed"}
+)

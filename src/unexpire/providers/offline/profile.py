@@ -195,20 +195,53 @@ def process(scope: Scope) -> Candidate | None:
         )
     if not words:
         return refused(candidate, invalid("credential_process is empty", command, "remove the line", "process-failed"))
-    problem = _calls_itself(command, words, profile.name) or _no_program(scope.environment, command, words[0])
+    problem = _calls_itself(scope, command, words) or _no_program(scope.environment, command, words[0])
     return candidate if problem is None else replace(candidate, problem=problem)
 
 
-def _calls_itself(command: Sourced[str], words: list[str], profile: str) -> ConfigurationError | None:
-    """``unexpire`` or ``aws`` asked for the very profile whose process they are: they would start themselves again."""
-    if PurePath(words[0]).stem not in ("unexpire", "aws"):
+def _calls_itself(scope: Scope, command: Sourced[str], words: list[str]) -> ConfigurationError | None:
+    """``unexpire`` or ``aws`` asked for the very profile whose process they are, at once or by way of other profiles' processes."""
+    name, chosen = scope.profile.name, scope.environment.profile_name.value
+    way, asked = [name], _asked(words, chosen)
+    while asked is not None and asked not in way:
+        way.append(asked)
+        following = scope.settings.profiles.get(asked)
+        told = following.get("credential_process") if following is not None else None
+        if following is None or told is None or following.keys() & _BEFORE_A_PROCESS:
+            return None
+        try:
+            asked = _asked(shlex.split(told.value) or [""], chosen)
+        except ValueError:
+            return None
+    if asked != name:
         return None
-    asked = [after for word, after in pairwise(words) if word == "--profile"]
-    asked += [word.removeprefix("--profile=") for word in words if word.startswith("--profile=")]
-    if profile not in asked:
-        return None
-    message = f"credential_process of profile {profile!r} asks for the same profile, and so starts itself"
+    message = f"credential_process of profile {name!r} asks for the same profile, and so starts itself"
+    if len(way) > 1:
+        message = f"credential_process of profile {name!r} leads back to itself: {' → '.join((*way, name))}"
     return invalid(message, command, "name the profile that has the credentials behind --profile", "process-cycle")
+
+
+# What botocore looks for in a profile before it comes to the process (botocore/credentials.py, `create_credential_resolver`).
+_BEFORE_A_PROCESS = frozenset({"role_arn", "sso_role_name", "sso_account_id", "aws_access_key_id", "login_session"})
+
+
+def _asked(words: list[str], chosen: str) -> str | None:
+    """The profile that a command of ours or of the AWS CLI asks for, whatever shell it is wrapped in; None where it is no such command."""
+    flat = words
+    if PurePath(words[0]).stem in ("sh", "bash", "dash", "zsh", "ksh") and "-c" in words[1:-1]:
+        try:
+            flat = shlex.split(words[words.index("-c") + 1])
+        except ValueError:
+            return None
+    start = next((i for i, word in enumerate(flat) if PurePath(word).stem in ("unexpire", "aws")), None)
+    if start is None:
+        return None
+    rest = flat[start + 1 :]
+    asked = [after for word, after in pairwise(rest) if word == "--profile"]
+    asked += [word.removeprefix("--profile=") for word in rest if word.startswith("--profile=")]
+    if asked:
+        return asked[0]
+    return chosen if "export-credentials" in rest or "credential-process" in rest else None
 
 
 def _no_program(environment: Environment, command: Sourced[str], program: str) -> ConfigurationError | None:
