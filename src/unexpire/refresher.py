@@ -167,6 +167,11 @@ class Refresher:
             return self._renew_ahead()
         return False
 
+    @property
+    def error(self) -> UnexpireError | None:
+        """What the last attempt failed with; None where it did not. For who looks at thousands: `standing` describes as well."""
+        return self._error
+
     def try_again(self) -> None:
         """Wait no longer for the backoff to end: something has happened that may change the answer, a login for one."""
         with self._state:

@@ -327,9 +327,8 @@ def test_ctrl_c_reaches_the_command_once(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_does_not_stop_the_credentials_of_a_command_that_goes_on(lab: Lab, tmp_path: Path) -> None:
-    script = (
-        f"trap 'echo going on' INT; sleep 60 & pid=$!; echo ready; wait $pid; kill $pid; {AWS} sts get-caller-identity"
-    )
+    wait = "trap hit=1 INT; echo ready; while [ -z $hit ]; do sleep 0.05; done"
+    script = f"{wait}; {AWS} sts get-caller-identity"
     terminal = Terminal(unexpire_line("sh", "-c", script), variables(lab, tmp_path))
     terminal.until("ready")
     terminal.type(b"\x03")

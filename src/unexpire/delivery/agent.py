@@ -201,23 +201,19 @@ class Agent:
     def _put(self, asked: Asked, kept: Kept) -> None:
         self._kept[asked] = kept
         self._keeper.add(_key(asked), lambda: keep_fresh(kept.refresher, self._clock))
-        self._publish()
+        # with a token each, a program that has one cannot ask for another
+        self._endpoint.open(asked.path, self._token(asked), kept.held)
 
     def _drop(self, asked: Asked) -> None:
         self._kept.pop(asked, None)
         self._keeper.remove(_key(asked))
-        self._publish()
+        self._endpoint.close(asked.path)
 
     def _keep_or_say(self, asked: Asked) -> None:
         try:
             self.keep(asked, pinned=True)
         except UnexpireError as error:
             self._say_once(asked.name, f"{asked.name}: {error}; it is kept as soon as the settings say how")
-
-    def _publish(self) -> None:
-        """Give every source its path. With one token each, a program that has one cannot ask for another."""
-        doors = {asked.path: (self._token(asked), kept.held) for asked, kept in list(self._kept.items())}
-        self._endpoint.replace(doors)
 
     def _token(self, asked: Asked) -> str:
         digest = hmac.new(self._secret, b"path:" + asked.path.encode(), hashlib.sha256).digest()
@@ -269,7 +265,7 @@ class Agent:
         for (_, to), problem in list(self._copies.problems.items()):
             self._say_once(f"[{to}]", f"profile {to} cannot be written: {problem}")
         for asked, kept in list(self._kept.items()):
-            error = kept.refresher.standing().last_error
+            error = kept.refresher.error
             if error is not None:
                 hint = f"; try: {error.hint}" if error.hint else ""
                 self._say_once(asked.name, f"{asked.name}: {error}{hint}")

@@ -150,12 +150,18 @@ class ContainerEndpoint:
         self._port = port
         self._doors: dict[str, Held] = {}
         self._tokens = TokenTable({})
-        self.replace(doors)
+        for path, (token, held) in doors.items():
+            self.open(path, token, held)
 
-    def replace(self, doors: Mapping[str, tuple[str, Held]]) -> None:
-        """Serve these paths from now on."""
-        self._doors = {path: held for path, (_, held) in doors.items()}
-        self._tokens = TokenTable({path: token for path, (token, _) in doors.items()})
+    def open(self, path: str, token: str, held: Held) -> None:
+        """Serve `held` at `path` from now on."""
+        self._doors[path] = held
+        self._tokens.add(path, token)
+
+    def close(self, path: str) -> None:
+        """Serve `path` no longer."""
+        self._tokens.remove(path)
+        self._doors.pop(path, None)
 
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
         refusal = check_origin(request, self._port) or self._tokens.check(request)

@@ -86,6 +86,12 @@ class TokenTable:
         self._tokens = {path: token.encode("ascii") for path, token in tokens.items()}
         self._nobody = secrets.token_bytes(32)
 
+    def add(self, path: str, token: str) -> None:
+        self._tokens[path] = token.encode("ascii")
+
+    def remove(self, path: str) -> None:
+        self._tokens.pop(path, None)
+
     def check(self, request: Request) -> Refusal | None:
         """None where path and token belong together and the method is GET."""
         given = request.all("authorization")

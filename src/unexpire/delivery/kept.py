@@ -112,14 +112,16 @@ class Kept:
     @property
     def waits_for(self) -> InteractionRequired | None:
         """What a human has to do before this can go on."""
-        error = self.refresher.standing().last_error
+        error = self.refresher.error
         return error if isinstance(error, InteractionRequired) else None
 
     def login_appeared(self) -> bool:
         """Whether it waits for a human, and a login, or the session itself, has been left in a cache since this was last asked."""
+        if self.waits_for is None:
+            return False
         state = self._look_at_login()
         changed, self._login_state = state != self._login_state, state
-        return changed and self.waits_for is not None
+        return changed
 
     def _look_at_login(self) -> object:
         return states_of([self._session_file, *([self._login_file] if self._login_file is not None else [])])

@@ -44,9 +44,11 @@ class Notices:
     def look(self, kept: Iterable[Kept], now: datetime) -> None:
         """Give the notices that are due."""
         for each in kept:
-            held, end = each.refresher.peek(), each.refresher.standing().advertised_end
-            needs_human = not each.source.renewable or each.waits_for is not None
-            if held is None or end is None or not needs_human or held.access_key_id in self._given:
+            if each.source.renewable and each.waits_for is None:
+                continue
+            held = each.refresher.peek()
+            end = each.refresher.policy.advertised_end(held) if held is not None else None
+            if held is None or end is None or held.access_key_id in self._given:
                 continue
             if notice_due(held, end, now):
                 self._given.add(held.access_key_id)
