@@ -25,9 +25,9 @@ from install import Installed
 
 from unexpire.lab import Lab
 
-LIFETIME_S = 15
+LIFETIME_S = 18
 LIFETIMES = 8.5
-OUTAGE_S = 4
+OUTAGE_S = 3
 """Shorter than what is left of a session when its renewal comes due."""
 VIRTUAL_HOURS = 12.5
 VIRTUAL_STEP_S = 150
@@ -206,13 +206,24 @@ def _one_call(client: Driven, outcome: Outcome) -> None:
             outcome.complaints.append(said)
 
 
+def _warm_up(client: Driven) -> None:
+    """First calls until one succeeds: SDKs give an endpoint one second to answer, which is short on a machine where everything starts.
+    What the lab counts as expired counts all the same."""
+    said = [client.call()]
+    while said[-1] != "ok" and len(said) < 5 and not said[-1].startswith("gone"):
+        time.sleep(1)
+        said.append(client.call())
+    if said[-1] != "ok":
+        raise RuntimeError(said[-1])
+
+
 @contextlib.contextmanager
 def _driven(case: Case, url: str, environment: dict[str, str], home: Path, outcome: Outcome) -> Iterator[Driven]:
     errors = home / "client-errors"
     try:
         with _STARTING:
             client = Driven(command(case, url, home), environment, errors)
-            _one_call(client, outcome)
+            _warm_up(client)
     except (RuntimeError, queue.Empty) as error:
         raise RuntimeError(f"did not start: {error} {_tail(errors)}") from None
     try:
