@@ -50,14 +50,28 @@ def test_a_session_that_takes_anothers_place_is_a_renewal() -> None:
     ]
 
 
-def test_what_is_gone_stays_in_sight_for_an_hour_after_its_end() -> None:
+def test_what_is_gone_stays_in_sight_for_a_while_after_its_end() -> None:
     record = Record()
     look(record, NOW, line())
     (gone,) = look(record, NOW + HOUR, *())
     assert gone.gone
     assert gone.state(NOW + HOUR) == "over"
-    assert look(record, NOW + 2 * HOUR, *()) == [gone]
-    assert look(record, NOW + 2 * HOUR + timedelta(seconds=1), *()) == []
+    assert look(record, NOW + HOUR * 1.25, *()) == [gone]
+    assert look(record, NOW + HOUR * 1.25 + timedelta(seconds=1), *()) == []
+
+
+def test_what_the_agent_has_just_fetched_is_not_taken_for_another_identity() -> None:
+    """The agent is asked first and the cache read after it: a renewal in between shows there under the cache's own name."""
+    record = Record()
+    agent = {"pid": 1}
+    fetched = line("ASIA2", name="assume-role-1", known_from="cache")
+    first = record.look(Overview((line("ASIA1"), fetched), agent), (), NOW)
+    assert [each.line.name for each in first] == ["prod"]
+    assert [each.line.name for each in record.look(Overview((line("ASIA2"),), agent), (), NOW)] == ["prod"]
+    shown = record.look(Overview((line("ASIA2"), replace(fetched, access_key_id="ASIA3")), agent), (), NOW)
+    assert [each.line.name for each in shown] == ["prod"]
+    shown = record.look(Overview((line("ASIA2"), replace(fetched, access_key_id="ASIA3")), agent), (), NOW)
+    assert [each.line.name for each in shown] == ["prod", "assume-role-1"]
 
 
 def test_identities_keep_their_places() -> None:
@@ -129,6 +143,7 @@ def test_nothing_is_drawn_off_the_line(sessions: list[tuple[datetime, int]], spa
     drawn = time_line(seen, NOW, span)
     for lane in drawn.lanes:
         assert all(piece.x >= 0 and piece.width > 0 and piece.x + piece.width <= 100.02 for piece in lane.pieces)
+        assert all(100 >= piece.first >= piece.last >= 0 for piece in lane.pieces)
         assert all(0 <= mark.x <= 100 for mark in (*lane.renewals, *([lane.ahead] if lane.ahead else [])))
     assert 0 < len(drawn.ticks) <= 16
     assert all(0 <= tick.x <= 100 for tick in drawn.ticks)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..diagnosis.spoken import span_short
 from ..freshness import remaining
-from .record import Identity
+from .record import Identity, Session
 
 __all__ = ["SPANS", "Bar", "Lane", "Piece", "Tick", "TimeLine", "bar", "left_in_words", "time_line"]
 
@@ -32,10 +32,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One session on the line: x and width in percent; `kind` is past, held, margin or ahead."""
+    """A part of one session on the line: x and width in percent, and the life that is left where it begins and where it ends, in
+    percent of that session's. `kind` is past, held or margin."""
 
     x: float
     width: float
+    first: float
+    last: float
     kind: str
     title: str
 
@@ -96,17 +99,26 @@ def left_in_words(identity: Identity, now: datetime) -> str:
     return span_short(left) if left and left >= timedelta(seconds=1) else "ended"
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    begin: datetime
+    seconds: int
+
+    @property
+    def end(self) -> datetime:
+        return self.begin + timedelta(seconds=self.seconds)
+
+    def x(self, moment: datetime) -> float:
+        return round(100 * (moment - self.begin).total_seconds() / self.seconds, 2)
+
+
 def time_line(identities: Iterable[Identity], now: datetime, span: int | None = None) -> TimeLine:
     """Lanes of everything that has sessions. `span` seconds from edge to edge; by default what shows the longest life whole."""
     shown = [identity for identity in identities if identity.sessions]
     seconds = span or _span(shown)
-    begin = now - timedelta(seconds=seconds * _PAST)
-
-    def x(moment: datetime) -> float:
-        return round(100 * (moment - begin).total_seconds() / seconds, 2)
-
-    lanes = tuple(_lane(identity, now, x) for identity in shown)
-    return TimeLine(lanes, tuple(_ticks(begin, seconds, x)), round(100 * _PAST, 2), seconds)
+    window = _Window(now - timedelta(seconds=seconds * _PAST), seconds)
+    lanes = tuple(_lane(identity, now, window) for identity in shown)
+    return TimeLine(lanes, tuple(_ticks(window)), round(100 * _PAST, 2), seconds)
 
 
 def _span(shown: list[Identity]) -> int:
@@ -115,39 +127,49 @@ def _span(shown: list[Identity]) -> int:
     return round(min(max(2.6 * max(lives, default=3600), SPANS[0][0]), SPANS[-1][0]))
 
 
-def _lane(identity: Identity, now: datetime, x: Callable[[datetime], float]) -> Lane:
+def _lane(identity: Identity, now: datetime, window: _Window) -> Lane:
     pieces: list[Piece] = []
     for session in identity.sessions:
-        stop = session.until or session.end
-        title = f"{session.access_key_id}: {session.start:%H:%M:%S} to {session.end:%H:%M:%S} UTC"
         if session.until is not None or not remaining(session.end, now):
-            pieces += _piece(x(session.start), x(stop), "past", title)
+            pieces += _piece(session, session.start, session.until or session.end, "past", window)
             continue
         usable = min(max(identity.line.usable_until or session.end, session.start), session.end)
-        pieces += _piece(x(session.start), x(min(now, session.end)), "past", title)
-        pieces += _piece(x(max(now, session.start)), x(usable), "held", title)
-        pieces += _piece(x(max(usable, now)), x(session.end), "margin", title)
-    renewals = tuple(
-        Tick(x(session.start), f"renewed {session.start:%H:%M:%S} UTC") for session in identity.sessions[1:]
-    )
+        pieces += _piece(session, session.start, min(now, session.end), "past", window)
+        pieces += _piece(session, max(now, session.start), usable, "held", window)
+        pieces += _piece(session, max(usable, now), session.end, "margin", window)
+    renewed = (session.start for session in identity.sessions[1:] if window.begin <= session.start <= window.end)
     due = identity.line.next_renewal
     ahead = (
-        Tick(x(due), f"next renewal {due:%H:%M:%S} UTC") if due is not None and due > now and x(due) <= 100 else None
+        Tick(window.x(due), f"next renewal {due:%H:%M:%S} UTC") if due is not None and now < due <= window.end else None
     )
-    return Lane(identity, identity.state(now), tuple(pieces), tuple(r for r in renewals if 0 <= r.x <= 100), ahead)
+    return Lane(
+        identity,
+        identity.state(now),
+        tuple(pieces),
+        tuple(Tick(window.x(moment), f"renewed {moment:%H:%M:%S} UTC") for moment in renewed),
+        ahead,
+    )
 
 
-def _piece(begin: float, end: float, kind: str, title: str) -> Iterator[Piece]:
-    begin, end = max(begin, 0.0), min(end, 100.0)
-    if end - begin > 0.01:
-        yield Piece(round(begin, 2), round(end - begin, 2), kind, title)
+def _piece(session: Session, begin: datetime, end: datetime, kind: str, window: _Window) -> Iterator[Piece]:
+    """The part from `begin` to `end`, as far as the window shows it."""
+    begin, end = max(begin, window.begin), min(end, window.end)
+    whole = max((session.end - session.start).total_seconds(), 1.0)
+
+    def left(moment: datetime) -> float:
+        return round(min(max(100 * (session.end - moment).total_seconds() / whole, 0.0), 100.0), 2)
+
+    width = round(window.x(end) - window.x(begin), 2)
+    if width > 0:
+        title = f"{session.access_key_id}: {session.start:%H:%M:%S} to {session.end:%H:%M:%S} UTC"
+        yield Piece(window.x(begin), width, left(begin), left(end), kind, title)
 
 
-def _ticks(begin: datetime, seconds: int, x: Callable[[datetime], float]) -> Iterator[Tick]:
-    step = next((step for step in _STEPS if seconds / step <= 7), _STEPS[-1])
-    first = begin.timestamp() // step * step + step
+def _ticks(window: _Window) -> Iterator[Tick]:
+    step = next((step for step in _STEPS if window.seconds / step <= 7), _STEPS[-1])
+    first = window.begin.timestamp() // step * step + step
     pattern = "%H:%M" if step >= 60 else "%H:%M:%S"
-    while first < begin.timestamp() + seconds:
-        moment = datetime.fromtimestamp(first, begin.tzinfo)
-        yield Tick(x(moment), moment.astimezone().strftime(pattern))
+    while first < window.end.timestamp():
+        moment = datetime.fromtimestamp(first, window.begin.tzinfo)
+        yield Tick(window.x(moment), moment.astimezone().strftime(pattern))
         first += step

@@ -14,7 +14,7 @@ from ..stores.aws_caches import CachedEnd
 
 __all__ = ["Identity", "Record", "Session"]
 
-_KEPT_AFTER_END = timedelta(hours=1)
+_KEPT_AFTER_END = timedelta(minutes=15)
 """How long a session that has ended and is gone from its store stays in sight."""
 _MOST_SESSIONS = 500
 
@@ -68,6 +68,7 @@ class Record:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Identity] = {}
+        self._keys: frozenset[str] = frozenset()
         self.agent: dict[str, object] | None = None
 
     def look(
@@ -78,6 +79,8 @@ class Record:
         ours = {line.access_key_id for line in seen.lines}
         lines = [*seen.lines, *(_of_aws_cache(end, now, home) for end in foreign if end.access_key_id not in ours)]
         lines = [line for line in lines if line.known_from != "aws" or remaining(line.expires_at, now)]
+        lines = [line for line in lines if not self._just_renewed(line)]
+        self._keys = frozenset(line.access_key_id for line in seen.lines if line.access_key_id)
         current = [self._take(line, now) for line in sorted(lines, key=_place)]
         for identity in self._known.values():
             identity.gone = all(identity is not each for each in current)
@@ -85,6 +88,10 @@ class Record:
             if identity.gone and (not identity.sessions or now - identity.sessions[-1].end > _KEPT_AFTER_END):
                 del self._known[key]
         return list(self._known.values())
+
+    def _just_renewed(self, line: Line) -> bool:
+        """A session that lies in the cache for the first time may be one that the agent fetched after it was asked: wait a look."""
+        return self.agent is not None and line.known_from == "cache" and line.access_key_id not in self._keys
 
     def _take(self, line: Line, now: datetime) -> Identity:
         identity = self._known.setdefault((line.name, line.known_from), Identity(line, first_seen=now))
