@@ -104,7 +104,9 @@ def _healthy(d: Diagnosis, root: Finding | None) -> str:
             "this source, which renews itself" if renews else "these credentials"
         )
     elif d.expires_at is None:
-        said = f"{works}, and does not end" if d.forecast.ended_by is None else f"{works}; nothing here tells when it ends"
+        said = (
+            f"{works}, and does not end" if d.forecast.ended_by is None else f"{works}; nothing here tells when it ends"
+        )
     else:
         lasts = f", it lasts {span_short(d.expires_at - d.issued_at)}" if d.issued_at is not None else ""
         until = f"until {clock_time(d.expires_at, now)} ({ago(d.expires_at, now)}{lasts})"

@@ -53,7 +53,7 @@ def plan(
         case Action.UNCOVER:
             return (_uncovering(remedy, environment, chosen),)
         case Action.REMOVE_TOKEN:
-            return (_removal(remedy, chosen),)
+            return (_removal(remedy, environment, chosen),)
         case Action.SSO_LOGIN:
             return (Step(f"log in to SSO with profile {chosen}", do=lambda: _sso_login(environment, chosen, prompt)),)
         case Action.MFA:
@@ -79,11 +79,12 @@ def _renewal(remedy: Remedy, environment: Environment, prompt: Prompt, source: s
     environment.settings().profile(source)
     return Step(
         f"renew profile {profile} in {shown} from profile {source}, keeping every other line",
-        do=lambda: _write(environment, path, profile, source, prompt),
+        do=lambda: _write(environment, path, remedy, source, prompt),
     )
 
 
-def _write(environment: Environment, path: Path, profile: str, source: str, prompt: Prompt) -> str:
+def _write(environment: Environment, path: Path, remedy: Remedy, source: str, prompt: Prompt) -> str:
+    profile = remedy.parameters["profile"]
     provider = provider_for(environment, profile=source, prompt=prompt)
     fresh = provider.fetch()
     if not fresh.session_token:
@@ -92,7 +93,7 @@ def _write(environment: Environment, path: Path, profile: str, source: str, prom
             where=str(environment.settings().profile(source).where),
             hint="name a profile that assumes a role or uses SSO",
         )
-    credentials_file.write_session(path, profile, fresh, backup=True)
+    credentials_file.write_session(path, _section(remedy), fresh, backup=True)
     _remember(environment, provider.identity, fresh)
     return f"wrote a new session to profile {profile}, which {_ends(fresh)}"
 
@@ -115,7 +116,7 @@ def _uncovering(remedy: Remedy, environment: Environment, profile: str) -> Step:
     path = _file(remedy, environment)
 
     def do() -> str:
-        credentials_file.edit(path, profile, {}, remove=_KEYS, backup=True)
+        credentials_file.edit(path, _section(remedy), {}, remove=_KEYS, backup=True)
         return f"removed the dead keys of profile {profile}"
 
     return Step(f"remove the dead keys of profile {profile} from {environment.origin_of(path)}", do=do)
@@ -124,14 +125,14 @@ def _uncovering(remedy: Remedy, environment: Environment, profile: str) -> Step:
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token")
 
 
-def _removal(remedy: Remedy, profile: str) -> Step:
-    path = Path(remedy.parameters["file"])
+def _removal(remedy: Remedy, environment: Environment, profile: str) -> Step:
+    path = _file(remedy, environment)
 
     def do() -> str:
-        credentials_file.remove_token(path, profile, backup=True)
+        credentials_file.remove_token(path, _section(remedy), backup=True)
         return f"removed the session token of profile {profile}"
 
-    return Step(f"remove the session token of profile {profile} from {path.name}", do=do)
+    return Step(f"remove the session token of profile {profile} from {environment.origin_of(path)}", do=do)
 
 
 def _sso_login(environment: Environment, profile: str, prompt: Prompt) -> str:
@@ -154,6 +155,10 @@ def _with_code(environment: Environment, profile: str, role: RoleRequest | None,
         raise ConfigurationError("there is no home folder to keep the session in", hint="export HOME=…")
     _remember(environment, provider.identity, fresh)
     return f"kept a session that {_ends(fresh)}; unexpire run and credential-process use it"
+
+
+def _section(remedy: Remedy) -> str:
+    return remedy.parameters.get("section") or remedy.parameters.get("profile", "default")
 
 
 def _file(remedy: Remedy, environment: Environment) -> Path:

@@ -293,10 +293,24 @@ def _behind(s: Snapshot) -> Snapshot:
         if candidate is not None and _would_renew(candidate, s.platform) and _meant(candidate, s):
             error = _try(s, candidate) if dead and s.online else None
             s = dataclasses.replace(s, hidden=Hidden(candidate, dead and s.online, error))
+        if dead and winner.has_token:
+            s = dataclasses.replace(s, token_of=_holder_of_token(s, winner))
     copy = winner.base
     if copy.static and copy.has_token and copy.access_key_id is not None:
         s = dataclasses.replace(s, likely=likely_origin(s.environment, copy))
     return s
+
+
+def _holder_of_token(s: Snapshot, winner: Candidate) -> str | None:
+    """Where the same session token stands beside another key: then it is that one's, and here it is left over."""
+    token, key = winner.value("aws_session_token"), winner.access_key_id
+    for profile in s.environment.settings().profiles.values():
+        for section in (profile.credentials, profile.config):
+            theirs = section.get("aws_session_token") if section is not None else None
+            other = section.get("aws_access_key_id") if section is not None else None
+            if theirs is not None and other is not None and theirs.value == token and other.value != key:
+                return str(theirs.origin)
+    return None
 
 
 def _would_renew(candidate: Candidate, platform: str | None) -> bool:

@@ -231,7 +231,7 @@ def _described(candidate: Candidate, s: Snapshot) -> Mapping[str, Any]:
         "renews_itself": renews,
         "role_arn": candidate.value("role_arn"),
         "assumes": s.role_arn if candidate is s.winner else None,
-        "hidden": s.hidden is not None and candidate is s.hidden.candidate,
+        "hidden": s.hidden is not None and s.hidden.healthy and candidate is s.hidden.candidate,
     }
 
 

@@ -94,6 +94,8 @@ def trace(
                 context.wrap_socket(connection, server_hostname=host).close()
             except ssl.SSLError as error:
                 reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+                if reason == "WRONG_VERSION_NUMBER":
+                    reason = "does not speak TLS: the endpoint is http, not https"
                 return Reach(url, Stage.TLS, f"{host}: {reason}", address, shown)
             except (OSError, ValueError) as error:
                 words = _words(error) if isinstance(error, OSError) else "the handshake failed"

@@ -86,15 +86,26 @@ def uncover(snapshot: Snapshot, winner: Candidate, hidden: Candidate) -> Remedy:
         f"remove the dead keys of profile {profile} from {_file_of(winner)}, so that {hidden.description} is used",
         (f"unexpire fix --profile {shlex.quote(profile)}",),
         (run_line(hidden, snapshot),),
-        {"profile": profile, "file": str(winner.origin.path or "")},
+        _place(snapshot, winner),
     )
+
+
+def _place(snapshot: Snapshot, candidate: Candidate) -> dict[str, str]:
+    """The file and the section that hold the keys of a static source; in the config file the header is not the profile's name."""
+    profile = candidate.profile or "default"
+    found = snapshot.environment.settings().profiles.get(profile)
+    held = None
+    if found is not None:
+        held = found.config if candidate.method == "config-file" else found.credentials
+    section = held.name if held is not None else profile
+    return {"profile": profile, "section": section, "file": str(candidate.origin.path or "")}
 
 
 def copy_in_file(snapshot: Snapshot, winner: Candidate) -> Remedy:
     """Renew a static copy where it stands, from the source it most likely came from; without one, say how to name it."""
     profile = winner.profile or "default"
     quoted = shlex.quote(profile)
-    parameters = {"profile": profile, "file": str(winner.origin.path or "")}
+    parameters = _place(snapshot, winner)
     if snapshot.likely is not None:
         source = snapshot.likely.candidate
         name = source.profile or "default"
@@ -122,7 +133,7 @@ def remove_token(snapshot: Snapshot, holder: Candidate, winner: Candidate | None
         f"remove the session token of profile {profile}",
         (f"unexpire fix {reference_of(winner, snapshot)}".rstrip(),),
         (run_line(winner, snapshot),),
-        {"profile": profile, "file": str(holder.origin.path or "")},
+        _place(snapshot, holder),
     )
 
 

@@ -125,6 +125,8 @@ class Snapshot:
     known_end: KnownEnd | None = None
     hidden: Hidden | None = None
     likely: Likely | None = None
+    token_of: str | None = None
+    """Where the session token of the winner stands beside the key that it belongs to."""
     token: Token | None = None
     platform: str | None = None
     reach: Reach | None = None

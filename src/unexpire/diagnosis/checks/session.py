@@ -46,6 +46,8 @@ def _misfit(s: Snapshot, winner: Candidate) -> Finding | None:
             _complete(s, winner),
             Severity.ERROR,
         )
+    if s.token_of is not None:
+        return _leftover(s, winner, f"it belongs to the key in {s.token_of}")
     both = s.environment.get("AWS_SECURITY_TOKEN"), s.environment.get("AWS_SESSION_TOKEN")
     if winner.method == "env" and both[0] and both[1] and both[0].value != both[1].value:
         return _leftover(
