@@ -1,0 +1,234 @@
+"""What nobody should feed a program and everybody does: a clear message and its exit code, no traceback, nothing lost, no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scenario_stage import Stage, run_command, run_here
+
+from unexpire.lab import Lab
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as running:
+        yield running
+
+
+def stage(lab: Lab, home: Path, /, **scenario: Any) -> Stage:
+    return Stage(lab, home, scenario)
+
+
+def report(here: Stage, *arguments: str, stdin: str = "") -> tuple[int, dict[str, Any]]:
+    code, out, err = run_here(here, "diagnose", "--json", *arguments, stdin=stdin)
+    assert not [secret for secret in here.lab.secrets() if secret in out + err]
+    return code, json.loads(out)
+
+
+CACHES = (".aws/cli/cache/a.json", ".aws/boto/cache/b.json", ".aws/login/cache/c.json", ".aws/sso/cache/d.json")
+RUBBISH = {
+    "nothing": b"",
+    "half": b'{"Credentials": {"AccessKeyId": "ASI',
+    "list": b"[]",
+    "deep": b"[" * 200_000,
+    "enormous": b'{"Credentials": "' + b"x" * 3_000_000 + b'"}',
+    "bytes": bytes(range(256)) * 10,
+    "wrong types": b'{"Credentials": {"AccessKeyId": 1, "Expiration": []}, "accessToken": 7, "expiresAt": {}}',
+    "no time": b'{"Credentials": {"AccessKeyId": "ASIA", "Expiration": "soon"}}',
+    "year 99999": b'{"Credentials": {"AccessKeyId": "ASIA", "Expiration": "99999-01-01T00:00:00Z"}}',
+}
+
+
+@pytest.mark.parametrize("kind", RUBBISH)
+def test_caches_full_of_rubbish(lab: Lab, tmp_path: Path, kind: str) -> None:
+    here = stage(lab, tmp_path)
+    for name in (*CACHES, here.fill("{{sso:lab}}")):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(RUBBISH[kind])
+    assert report(here, "--profile", "expired")[1]["root_cause"] == "static-session"
+    assert report(here, "--profile", "sso")[1]["root_cause"] == "sso-token-missing"
+    assert report(here, "--profile", "role")[0] == 0
+
+
+def test_an_unknown_profile_with_its_neighbours(lab: Lab, tmp_path: Path) -> None:
+    code, out, _ = run_here(stage(lab, tmp_path), "diagnose", "--profile", "chainde")
+    assert code == 10
+    assert "unexpire diagnose --profile chained" in out
+
+
+@pytest.mark.parametrize("text", ["", "h", "-1h", "0", "6x", "9999999d", "1h garbage", "∞"])
+def test_impossible_durations(lab: Lab, tmp_path: Path, text: str) -> None:
+    here = stage(lab, tmp_path)
+    code, _, err = run_here(here, "diagnose", "--for", text, "--profile", "static")
+    assert code == 2
+    assert "duration" in err or "no such option" in err.lower()
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "role",
+        "arn:aws:iam::1:role/x",
+        "arn:aws:iam::123456789012:user/x",
+        "arn:aws:iam::123456789012:role/" + "x" * 3000,
+    ],
+)
+def test_impossible_arns(lab: Lab, tmp_path: Path, arn: str) -> None:
+    code, out, err = run_here(stage(lab, tmp_path), "diagnose", "--profile", "static", "--role-arn", arn)
+    assert code == 10
+    assert "not the ARN of a role" in err
+    assert len(out + err) < 1000
+
+
+def test_a_log_of_twenty_megabytes(lab: Lab, tmp_path: Path) -> None:
+    here = stage(lab, tmp_path)
+    line = b"2026-11-23T00:00:00Z INFO nothing happened, and it took its time to happen\n"
+    error = b"botocore.exceptions.ClientError: An error occurred (ExpiredToken) when calling the PutObject operation: The provided token has expired.\n"
+    (tmp_path / "log").write_bytes(line * 260_000 + error + line * 1000)
+    code, found = report(here, "--profile", "role", str(tmp_path / "log"))
+    assert (code, found["root_cause"]) == (3, "expired-session")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 5000, bytes(range(256)) * 100, b"\xff\xfe" + "ExpiredToken".encode("utf-16-le"), b"x" * 3_000_000],
+)
+def test_texts_of_no_use(lab: Lab, tmp_path: Path, content: bytes) -> None:
+    here = stage(lab, tmp_path)
+    (tmp_path / "log").write_bytes(content)
+    assert report(here, "--profile", "static", str(tmp_path / "log"))[0] in (0, 3)
+
+
+def test_a_text_that_is_a_folder(lab: Lab, tmp_path: Path) -> None:
+    code, _, err = run_here(stage(lab, tmp_path), "diagnose", str(tmp_path))
+    assert code == 2
+    assert "is a directory" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="connections are looked up in /proc")
+@pytest.mark.parametrize("service", ["sts", "imds", "process"])
+def test_ctrl_c_while_something_hangs(lab: Lab, tmp_path: Path, service: str) -> None:
+    config = "\n[profile hanging]\ncredential_process = sleep 600\n"
+    here = stage(lab, tmp_path, imds=service == "imds", config=config)
+    profile = {"sts": "static", "imds": "imds", "process": "hanging"}[service]
+    if service != "process":
+        lab.outage(service, "hang")
+    here.variables["AWS_METADATA_SERVICE_TIMEOUT"] = "30"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "unexpire", "diagnose", "--profile", profile],
+        env=here.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not _reached(lab, running.pid, service) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, out + err
+    assert "Traceback" not in err
+    assert err.strip().endswith("interrupted")
+
+
+def _reached(lab: Lab, pid: int, service: str) -> bool:
+    if service == "process":
+        return (
+            "sleep"
+            in subprocess.run(
+                ["ps", "-o", "comm", "--ppid", str(pid)], capture_output=True, text=True, check=False
+            ).stdout
+        )
+    return _connected(pid, lab.port)
+
+
+def _connected(pid: int, port: int) -> bool:
+    """Whether the process holds a connection to the lab (proc(5), net/tcp)."""
+    wanted = f"0100007F:{port:04X}"
+    try:
+        rows = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+        held = {os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return False
+    return any(row.split()[2] == wanted and f"socket:[{row.split()[9]}]" in held for row in rows)
+
+
+def _somebody() -> dict[str, Any] | None:
+    """Somebody who is not root: for root nothing is unreadable. None where nobody else can start this Python."""
+    if os.name != "posix":
+        return None
+    if os.geteuid() != 0:
+        return {}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "unexpire", "--version"],
+            user=65534,
+            group=65534,
+            cwd="/",
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return {"user": 65534, "group": 65534} if done.returncode == 0 else None
+
+
+@pytest.fixture
+def somebody() -> dict[str, Any]:
+    who = _somebody()
+    if who is None:
+        pytest.skip("there is nobody but root to try it as")
+    return who
+
+
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in (folder, folder / ".aws"):
+        if path.exists():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that nobody can read, root included")
+def test_a_file_that_gives_an_error_when_it_is_read(lab: Lab, tmp_path: Path) -> None:
+    here = stage(lab, tmp_path, remove=[".aws/credentials"])
+    (tmp_path / ".aws/credentials").symlink_to("/proc/self/mem")
+    code, found = report(here, "--profile", "static")
+    assert (code, found["root_cause"]) == (10, "config-invalid")
+    assert "cannot be read" in found["findings"][0]["summary"]
+
+
+def test_a_file_that_may_not_be_read(lab: Lab, open_home: Path, somebody: dict[str, Any]) -> None:
+    here = stage(lab, open_home, mode={".aws/credentials": 0})
+    done = run_command(here, "diagnose", "--profile", "static", **somebody)
+    assert done.returncode == 10, done.stdout + done.stderr
+    assert "cannot be read" in done.stdout
+    assert "chmod u+r" in done.stdout
+
+
+def test_a_home_that_may_not_be_written(lab: Lab, open_home: Path, somebody: dict[str, Any]) -> None:
+    dead = {"dead": {"seconds": -60}}
+    keys = "\n[nightly]\naws_access_key_id = {{dead.key}}\naws_secret_access_key = {{dead.secret}}\naws_session_token = {{dead.token}}\n"
+    here = stage(lab, open_home, sessions=dead, credentials=keys, mode={".aws": 0o555, ".aws/credentials": 0o444})
+    before = (open_home / ".aws/credentials").read_bytes()
+    done = run_command(here, "fix", "--profile", "nightly", "--from", "role", "--yes", **somebody)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.startswith("unexpire: ")
+    assert "Traceback" not in done.stderr
+    assert (open_home / ".aws/credentials").read_bytes() == before
