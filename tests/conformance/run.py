@@ -38,6 +38,7 @@ def main() -> int:
         halves = [pool.submit(_run, real, live, there, LIVE_CAPACITY)] if not options.virtual else []
         halves += [pool.submit(_run, faked, virtual, there, VIRTUAL_CAPACITY)] if not options.live else []
         outcomes = [outcome for half in halves for outcome in half.result()]
+    outcomes = _again(outcomes, there)
     text = table(outcomes)
     print(text, flush=True)
     print(f"{time.monotonic() - began:.0f} s in all", flush=True)
@@ -101,6 +102,24 @@ def _run(
     with ThreadPoolExecutor(max(len(cases), 1)) as pool:
         started = {case: pool.submit(one, case) for case in sorted(cases, key=lambda case: -case.client.weight)}
     return [started[case].result() for case in cases]
+
+
+def _again(outcomes: list[Outcome], there: Installed) -> list[Outcome]:
+    """A second chance for the cases that failed without one expired request, now that nothing else keeps the machine busy.
+
+    SDKs give an endpoint a second or two, which a machine with more programs than cores does not always have. An expired request
+    is final: no load excuses it.
+    """
+    second = [o.case for o in outcomes if not o.passed and not o.expired]
+    if not second:
+        return outcomes
+    print(f"once more, by themselves: {', '.join(case.name for case in second)}", flush=True)
+    redone = {
+        outcome.case: outcome
+        for half, how in ((False, live), (True, virtual))
+        for outcome in _run([case for case in second if case.virtual is half], how, there, LIVE_CAPACITY // 3)
+    }
+    return [redone.get(o.case, o) for o in outcomes]
 
 
 def _line(o: Outcome) -> str:
