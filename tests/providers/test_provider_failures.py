@@ -624,7 +624,7 @@ def test_the_metadata_service_gives_dead_sets(here: Place) -> None:
 
 def test_no_role_no_service_no_answer(here: Place) -> None:
     here.lab.set_imds(role_attached=False)
-    assert not failure(here.provider(None), RefreshFailed, "metadata-unreachable").retryable
+    assert not failure(here.provider(None), RefreshFailed, "no-credentials").retryable
     here.lab.set_imds(role_attached=True, enabled=False)
     failure(here.provider(None), RefreshFailed, "metadata-unreachable")
     dead = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}
