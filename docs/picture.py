@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -22,6 +23,13 @@ THEME = TerminalTheme(
     [(17, 20, 28), (255, 107, 107), (94, 211, 145), (250, 204, 92), (106, 168, 255), (200, 146, 255), (96, 205, 224), (222, 226, 234)],
     [(92, 99, 112), (255, 135, 135), (120, 226, 165), (255, 218, 121), (140, 190, 255), (216, 170, 255), (130, 222, 238), (255, 255, 255)],
 )  # fmt: skip
+# click takes the colours out of what goes into a pipe.
+IN_COLOUR = """
+import click
+click.utils.should_strip_ansi = click._compat.should_strip_ansi = lambda *a, **k: False
+from unexpire.cli import main
+main.run(["diagnose"], color=True)
+"""
 TYPED = "aws s3 sync . s3://backup; unexpire diagnose"
 
 
@@ -52,21 +60,23 @@ def main() -> None:
             "FORCE_COLOR": "1",
         }
         done = subprocess.run(
-            [sys.executable, "-c", "import click, sys; from unexpire.cli import main as m\n"
-             "click.utils.should_strip_ansi = lambda *a, **k: False\nclick._compat.should_strip_ansi = lambda *a, **k: False\n"
-             "m.run(['diagnose'], color=True)"],
+            [sys.executable, "-c", IN_COLOUR],
             env=variables, capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode != 3:
-        sys.exit(f"diagnose ended with {done.returncode}, the picture wants a dead session:\n{done.stdout}{done.stderr}")
-    console = Console(record=True, width=82, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor")
+        sys.exit(
+            f"diagnose ended with {done.returncode}, the picture wants a dead session:\n{done.stdout}{done.stderr}"
+        )
+    console = Console(record=True, width=82, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.assemble(("$ ", "bold green"), (TYPED, "bold")))
     console.print(Text("An error occurred (ExpiredToken) when calling the ListObjectsV2 operation: …", "dim"))
     console.print(Text.from_ansi(done.stdout.rstrip()))
     svg = console.export_svg(title="unexpire diagnose", theme=THEME)
     # rich names a font on a CDN; a picture in a README asks nobody for anything.
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
-    svg = svg.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas").replace("clip-path=\"url(#", 'clip-path="url(#')
+    svg = svg.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas").replace(
+        'clip-path="url(#', 'clip-path="url(#'
+    )
     Path("docs/diagnosis.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
 
 

@@ -93,7 +93,7 @@ class RenewingCredentials(BotocoreCredentials):
         return token
 
     @property
-    def account_id(self) -> str | None:  # type: ignore[override]
+    def account_id(self) -> str | None:
         account: str | None = self._part("account")
         return account
 
