@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: demo test lint types bench picture clean venv help
+.PHONY: demo test lint types bench picture browser clean venv help
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -45,6 +45,11 @@ picture: $(STAMP) ## draw docs/diagnosis.svg from the real output
 
 conformance: $(STAMP) ## real SDKs through every door while their sessions end; installs what it needs below build/
 	@$(BIN)/python tests/conformance/run.py --report docs/conformance.md
+
+browser: $(STAMP) ## Chromium drives the site and the dashboard; screenshots in build/browser/screenshots
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group browser
+	@chromium=$$($(BIN)/python tests/browser/install.py) && \
+		UNEXPIRE_CHROMIUM=$$chromium UNEXPIRE_SHOTS=build/browser $(BIN)/python -m pytest tests/browser
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -200,8 +200,9 @@ class Dashboard:
             sent: dict[str, str] = {}
             while True:
                 parts = self._page.parts(self._shown(span))
-                changed = {name: text for name, text in parts.items() if sent.get(name) != text}
-                sent = parts
+                still = {name: self._page.still(text) for name, text in parts.items()}
+                changed = {name: text for name, text in parts.items() if sent.get(name) != still[name]}
+                sent = still
                 now = round(self._now.timestamp() * 1000)
                 yield (
                     f"data: {json.dumps({'now': now, 'parts': changed})}\n\n".encode()

@@ -96,7 +96,7 @@ def left_in_words(identity: Identity, now: datetime) -> str:
     if line.usable_until is None:
         return "end unknown" if line.temporary else "no end"
     left = remaining(line.usable_until, now)
-    return span_short(left) if left and left >= timedelta(seconds=1) else "ended"
+    return span_short(max(left, timedelta(seconds=1))) if left else "ended"
 
 
 @dataclass(frozen=True, slots=True)

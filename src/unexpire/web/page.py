@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Page", "Shown"]
 
 _STATIC = os.path.join(os.path.dirname(__file__), "static")
+_MOVING = re.compile(r"(?<= data-left>)[^<]*|(?<= data-life width=\")[^\"]*")
 _PARTS = ("summary", "identities", "timeline", "findings", "agent")
 
 
@@ -54,9 +56,14 @@ class Page:
         )
 
     def parts(self, shown: Shown) -> dict[str, str]:
-        """The parts by name. A part is the same text until something in it changes: what moves by itself is the script's."""
+        """The parts by name."""
         values = {"shown": shown, "now": shown.now, "line": time_line(shown.identities, shown.now, shown.span)}
         return {name: self._render(f"part_{name}.html", **values) for name in _PARTS}
+
+    @staticmethod
+    def still(part: str) -> str:
+        """A part without what the script moves by itself: only when this changes is there news."""
+        return _MOVING.sub("", part)
 
     def answer(self, profile: str | None, diagnosis: Diagnosis) -> str:
         """What AWS said of a profile."""

@@ -6,8 +6,8 @@
   let ahead = Date.now() - Number(document.body.dataset.now); // this browser's clock against the server's
 
   function words(ms) {
-    const seconds = Math.floor(ms / 1000), hours = Math.floor(seconds / 3600), minutes = Math.floor((seconds % 3600) / 60);
-    if (seconds < 1) return "ended";
+    if (ms <= 0) return "ended";
+    const seconds = Math.max(Math.floor(ms / 1000), 1), hours = Math.floor(seconds / 3600), minutes = Math.floor((seconds % 3600) / 60);
     if (hours) return minutes ? hours + " h " + minutes + " min" : hours + " h";
     if (minutes >= 10) return minutes + " min";
     if (minutes) return minutes + " min" + (seconds % 60 ? " " + (seconds % 60) + " s" : "");

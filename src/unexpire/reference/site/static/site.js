@@ -86,7 +86,7 @@
         else if (services.includes(word)) points += 25;
         else if (page.set.includes(word)) points += 12;
         else if (word.length > 2 && page.set.some((other) => other.startsWith(word))) points += 6;
-        else all = false;
+        else if (word.length > 2) all = false; // shorter ones are not in the index
       }
       if (points && (all || points >= 200)) found.push([points, page]);
     }
@@ -98,8 +98,9 @@
   let at = -1;
   const looksPasted = (text) => text.length > 50 || /[\n<{(]|: /.test(text);
   function option(page, note) {
-    const link = make("a", { href: address(page.n), tabindex: "-1" }, make("span", { class: "entry-name" }, page.n), " ", make("span", { class: "entry-title" }, note || page.t));
-    return make("li", { role: "option", id: "found-" + page.n, "aria-selected": "false" }, link);
+    const attributes = { href: address(page.n), tabindex: "-1", role: "option", id: "found-" + page.n, "aria-selected": "false" };
+    const link = make("a", attributes, make("span", { class: "entry-name" }, page.n), " ", make("span", { class: "entry-title" }, note || page.t));
+    return make("li", { role: "presentation" }, link);
   }
   function choose(to) {
     const options = [...list.querySelectorAll("[role=option]")];
@@ -113,7 +114,7 @@
     input.setAttribute("aria-expanded", String(!!items.length));
     input.removeAttribute("aria-activedescendant");
     at = -1;
-    if (items.length && items[0].getAttribute("role") === "option") choose(0);
+    if ($("[role=option]", list)) choose(0);
   }
   async function find() {
     const query = input.value.trim();
@@ -125,7 +126,7 @@
       await load("matching");
       const titles = new Map(pages.map((page) => [page.n, page]));
       const named = [...new Set(window.UnexpireMatch.matches(query).map((m) => m.page).filter(Boolean))];
-      results = [...named.map((name) => option(titles.get(name))), ...results.filter((r) => !named.includes(r.id.slice(6)))].slice(0, 8);
+      results = [...named.map((name) => option(titles.get(name))), ...results.filter((r) => !named.includes($("a", r).id.slice(6)))].slice(0, 8);
     }
     return show(results.length ? results : [make("li", { class: "nothing", role: "presentation" }, "Nothing here by that name.")]);
   }
@@ -133,7 +134,7 @@
   input.addEventListener("focus", () => { load("search"); if (input.value) find(); });
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); choose(at + (event.key === "ArrowDown" ? 1 : -1)); }
-    else if (event.key === "Enter" && at >= 0) { event.preventDefault(); $("[aria-selected=true] a", list).click(); }
+    else if (event.key === "Enter" && at >= 0) { event.preventDefault(); $("[aria-selected=true]", list).click(); }
     else if (event.key === "Escape") { input.value = ""; show([]); }
   });
   document.addEventListener("click", (event) => { if (!event.target.closest(".find")) show([]); });
