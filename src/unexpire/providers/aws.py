@@ -169,11 +169,27 @@ def _proxies(environment: Environment, url: str) -> dict[str, str]:
     return found
 
 
+# What is asked here is in every botocore there is: to see whether a service exists, a loader lists the folders of all 400.
+_KNOWN = frozenset({"sts", "sso", "sso-oidc"})
+
+
 @functools.cache
 def _loader() -> Any:
     from botocore.loaders import Loader
 
-    return Loader()
+    class OfFewServices(Loader):  # type: ignore[misc,unused-ignore]
+        """The loader, spared the list of all services where it is asked for one of ours. Used under `_creating` only."""
+
+        asked = ""
+
+        def load_service_model(self, service_name: str, type_name: str, api_version: Any = None) -> Any:
+            self.asked = service_name
+            return super().load_service_model(service_name, type_name, api_version)
+
+        def list_available_services(self, type_name: str) -> Any:
+            return [self.asked] if self.asked in _KNOWN else super().list_available_services(type_name)
+
+    return OfFewServices()
 
 
 def bare_session(overrides: Mapping[str, Any] | None = None) -> Session:
