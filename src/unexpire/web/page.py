@@ -116,6 +116,11 @@ def _words(text: str) -> Markup:
     )
 
 
+def _short(name: str) -> str:
+    """An identity that nobody named is known by a digest; eight digits of it tell it from the others."""
+    return re.sub(r"(?<=-[0-9a-f]{8})[0-9a-f]{24}$", "…", name)
+
+
 def _next_of(identities: Sequence[Identity], now: datetime) -> datetime | None:
     times = [each.line.next_renewal for each in identities if each.line.next_renewal is not None]
     return min((time for time in times if time > now), default=None)
@@ -132,7 +137,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    found.filters.update(state=_state_of, moment=_moment, words=_words)
+    found.filters.update(state=_state_of, moment=_moment, words=_words, short=_short)
     found.globals.update(
         next_of=_next_of,
         bar=bar,
