@@ -96,7 +96,10 @@ def test_impossible_arns(lab: Lab, tmp_path: Path, arn: str) -> None:
 def test_a_log_of_twenty_megabytes(lab: Lab, tmp_path: Path) -> None:
     here = stage(lab, tmp_path)
     line = b"2026-11-23T00:00:00Z INFO nothing happened, and it took its time to happen\n"
-    error = b"botocore.exceptions.ClientError: An error occurred (ExpiredToken) when calling the PutObject operation: The provided token has expired.\n"
+    error = (
+        b"botocore.exceptions.ClientError: An error occurred (ExpiredToken) when calling the PutObject operation: "
+        b"The provided token has expired.\n"
+    )
     (tmp_path / "log").write_bytes(line * 260_000 + error + line * 1000)
     code, found = report(here, "--profile", "role", str(tmp_path / "log"))
     assert (code, found["root_cause"]) == (3, "expired-session")

@@ -7,14 +7,14 @@ sessions    NAME = { role, seconds }: sessions to write somewhere; seconds of li
 lab_first   what to do to the lab before the home is made; `lab`: after it. [method, arguments…], keyword arguments in a table
 config, credentials   text appended to the AWS file
 files       PATH = content, replaced; `encoding` PATH = codec, `repeat` PATH = how often, `mode` PATH = permissions
-json        PATH = { key = value }: changes to a JSON file; a value of "" removes the key
+json        PATH = { key = value }: changes to a JSON file; "outer.inner" names a key in an object, a value of "" removes the key
 folders     paths to make; `remove` paths to take away
 env, unset  variables; imds, container: whether those services are there
 cwd         the working folder, the home where it is not said
 
 `{{NAME.key}}`, `.secret`, `.token`, `.end` insert a session's values ("user" is the lab's long-term key); `{{url}}`, `{{port}}`, `{{home}}`,
 `{{python}}`, `{{account}}`, `{{start_url}}`, `{{mfa}}`, `{{role:NAME}}` the lab's; `{{time:-60}}` a moment so many seconds from now;
-`{{sso:NAME}}` the cache file of an SSO token; `{{jwt:-60}}` a web identity token with that much life left.
+`{{sso:NAME}}` the cache file of an SSO token, `{{login}}` that of `aws login`; `{{jwt:-60}}` a web identity token with that much life left.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Stage:
             "mfa": self.lab.mfa_serial,
             "container_url": self.lab.container_url,
             "container_token": self.lab.container_token,
-            "pid": str(os.getpid()),
+            "login": f".aws/login/cache/{hashlib.sha256(self.lab.login_session.encode()).hexdigest()}.json",
         }[name]
 
     def _role(self, name: str) -> str:
@@ -128,7 +128,12 @@ class Stage:
         for name, changes in scenario.get("json", {}).items():
             path = self.home / self.fill(name)
             held = json.loads(path.read_text())
-            held |= {key: self.fill(value) for key, value in changes.items()}
+            for key, value in changes.items():
+                *above, last = key.split(".")
+                inner = held
+                for step in above:
+                    inner = inner[step]
+                inner[last] = self.fill(value)
             path.write_text(json.dumps({key: value for key, value in held.items() if value != ""}))
         for name, mode in scenario.get("mode", {}).items():
             (self.home / name).chmod(mode)
