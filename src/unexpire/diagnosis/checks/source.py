@@ -74,6 +74,9 @@ def _summary(s: Snapshot, code: str) -> str:
     assert error is not None
     if base is None or base.access_key_id is None:
         return error.message
+    if code == "source-expired" and base.static and s.winner is not None:
+        role = s.role_arn or s.winner.description
+        return f"the session that signs for {role} is over: {base.description}"
     if code == "leftover-session-token":
         return f"a session token of another session stands beside {base.access_key_id}, which signs for the role"
     if code == "missing-session-token":
