@@ -117,6 +117,8 @@ def _healthy(d: Diagnosis, root: Finding | None) -> str:
 
 def _place(root: Finding, said: str) -> Iterable[str]:
     """The file:line or variable that the root cause stands in, unless it was named already."""
+    if root.code in _SESSION_CAUSES and not _of_text(root):
+        return  # the keys stand where `from` says; what else was looked at is for --verbose
     for item in root.evidence:
         where = item.where
         if where and where not in said and where not in root.summary and "://" not in where and where[:1] in "~/.A":
