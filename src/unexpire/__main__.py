@@ -33,6 +33,10 @@ def main() -> None:
             code = 130
         if code is not None:
             _leave(code)
+    import gc
+
+    # What is imported stays: looking for garbage in it takes a tenth of a start. The command turns the collector on again.
+    gc.disable()
     from unexpire.cli.main import run
 
     run()

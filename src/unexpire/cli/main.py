@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from typing import Any, NoReturn
@@ -63,6 +64,7 @@ class _Commands(click.Group):
         from importlib import import_module
 
         command: click.Command = getattr(import_module(found[0]), found[1])
+        gc.enable()  # see __main__
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -90,6 +92,7 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         from .status import status
 
+        gc.enable()
         context.invoke(status)
 
 
