@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -48,7 +49,10 @@ def web(port: int) -> int:
         await dashboard.serve()
 
     asyncio.run(main())
-    return 0
+    # at once: a question to AWS that hangs in its thread is nothing to wait for
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _more_links(dashboard: Dashboard) -> None:

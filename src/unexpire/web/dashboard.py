@@ -6,22 +6,18 @@ import asyncio
 import contextlib
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..delivery.overview import overview
 from ..delivery.server import Limits, Request, Response, Server, bind_loopback
-from ..delivery.sessions import States, watched
 from ..errors import UnexpireError
 from ..reference.site import files
-from ..stores import aws_caches
 from . import doctor
 from .guard import Guard
 from .page import Page, Shown
-from .record import Identity, Record
+from .watch import Watch
 
 if TYPE_CHECKING:
     from ..settings.environment import Environment
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Dashboard"]
 
 _LOOK_EVERY_S = 1.0
-_DIAGNOSE_EVERY_S = 15.0
 _MOST_STREAMS = 32
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -48,25 +43,18 @@ _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg"
 class Dashboard:
     """Looks at what there is once a second, and shows it to whoever came with the link. Renews nothing, and shows no secret.
 
-    `environment` is asked for anew at every look, `every_s` seconds apart, because files, caches and agents come and go. Runs in
-    one event loop (`serve`).
+    It looks every `every_s` seconds. `environment` is asked for anew when a settings file has changed. Runs in one event loop
+    (`serve`).
     """
 
     def __init__(
         self, environment: Callable[[], Environment], *, port: int = 0, every_s: float = _LOOK_EVERY_S
     ) -> None:
-        self._environment = environment
         self._every_s = every_s
         self._listener = bind_loopback(port)
         self.port: int = self._listener.getsockname()[1]
         self.guard = Guard(self.port)
-        self._record = Record()
-        self._identities: Sequence[Identity] = ()
-        self._ailing: Sequence[doctor.Ailing] = ()
-        self._profiles: tuple[str, ...] = ()
-        self._now: datetime = environment().now()
-        self._states: States = []
-        self._diagnosed_at = -_DIAGNOSE_EVERY_S
+        self._watch = Watch(environment)
         self._page = Page()
         self._reference = dict(files())
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="unexpire-web")
@@ -80,11 +68,12 @@ class Dashboard:
         with contextlib.suppress(UnexpireError, OSError):  # what cannot be read now may be readable in a second
             await self._look()
         await server.start()
-        looking = asyncio.create_task(self._keep_looking())
+        working = [asyncio.create_task(self._keep_looking()), asyncio.create_task(self._keep_checking())]
         try:
             await self._stop.wait()
         finally:
-            looking.cancel()
+            for task in working:
+                task.cancel()
             await server.stop()
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._listener.close()
@@ -98,37 +87,19 @@ class Dashboard:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(self._every_s)
-            with contextlib.suppress(UnexpireError, OSError):
+            with contextlib.suppress(Exception):  # a look that fails, for whatever reason, must not be the last one
                 await self._look()
 
     async def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._identities = await loop.run_in_executor(self._pool, self._look_at_sessions)
-        if loop.time() - self._diagnosed_at > _DIAGNOSE_EVERY_S or await loop.run_in_executor(
-            self._pool, self._settings_changed
-        ):
-            self._diagnosed_at = loop.time()
-            self._ailing = await loop.run_in_executor(self._pool, self._diagnose)
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._watch.look)
         looked, self._looked = self._looked, asyncio.Event()
         looked.set()
 
-    def _look_at_sessions(self) -> Sequence[Identity]:
-        environment = self._environment()
-        self._now = environment.now()
-        home = environment.home
-        foreign = list(aws_caches.ends(home)) if home is not None else []
-        return self._record.look(overview(environment), foreign, self._now, str(home) if home is not None else None)
-
-    def _settings_changed(self) -> bool:
-        states = watched(self._environment())
-        changed, self._states = states != self._states, states
-        return changed
-
-    def _diagnose(self) -> Sequence[doctor.Ailing]:
-        environment = self._environment()
-        with contextlib.suppress(UnexpireError):
-            self._profiles = tuple(environment.settings().profiles)[: doctor.MOST_PROFILES]
-        return doctor.look(environment)
+    async def _keep_checking(self) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                await asyncio.get_running_loop().run_in_executor(self._pool, self._watch.check_up)
+            await asyncio.sleep(self._every_s)
 
     # --- answering
 
@@ -173,9 +144,9 @@ class Dashboard:
         """The full diagnosis of one profile, which asks its source and AWS."""
         given = parse_qs(urlsplit(request.target).query).get("profile", [])
         profile = given[0] if given else None
-        if profile is not None and profile not in self._profiles:
+        if profile is not None and profile not in self._watch.profiles:
             return _answer(404, "no such profile\n", "text/plain")
-        work = functools.partial(doctor.ask_aws, self._environment(), profile)
+        work = functools.partial(doctor.ask_aws, self._watch.environment(), profile)
         try:
             diagnosis = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except UnexpireError as error:
@@ -185,7 +156,8 @@ class Dashboard:
     # --- events
 
     def _shown(self, span: int | None) -> Shown:
-        return Shown(self._identities, self._ailing, self._profiles, self._record.agent, self._now, span)
+        seen = self._watch
+        return Shown(seen.identities, seen.check, seen.profiles, seen.agent, seen.now, span)
 
     def _stream(self, span: int | None) -> Response:
         if self._streams >= _MOST_STREAMS:
@@ -203,7 +175,7 @@ class Dashboard:
                 still = {name: self._page.still(text) for name, text in parts.items()}
                 changed = {name: text for name, text in parts.items() if sent.get(name) != still[name]}
                 sent = still
-                now = round(self._now.timestamp() * 1000)
+                now = round(self._watch.now.timestamp() * 1000)
                 yield (
                     f"data: {json.dumps({'now': now, 'parts': changed})}\n\n".encode()
                     if changed

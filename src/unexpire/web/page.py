@@ -14,7 +14,7 @@ from ..diagnosis.spoken import clock_time
 from ..findings import Diagnosis
 from ..reference.page import find
 from ..reference.site.files import address
-from .doctor import Ailing
+from .doctor import CheckUp
 from .drawing import SPANS, bar, left_in_words, time_line
 from .record import Identity
 
@@ -34,7 +34,7 @@ class Shown:
     """What one drawing of the page shows."""
 
     identities: Sequence[Identity]
-    ailing: Sequence[Ailing]
+    check: CheckUp
     profiles: Sequence[str]
     agent: Mapping[str, object] | None
     now: datetime
