@@ -53,6 +53,8 @@ class Watch:
         states = watched(self._base)
         if states != self._states:
             self._states, self._base, self._changed = states, self._environment(), True
+            with contextlib.suppress(UnexpireError):
+                self._base.settings()  # parsed here, once, for every snapshot that is taken of it
         environment = self.environment()
         home = environment.home
         foreign = list(aws_caches.ends(home)) if home is not None else []
