@@ -332,6 +332,27 @@ LAYOUTS: dict[str, Callable[[Answer], str]] = {
 _SSO = _any("sso_login_required")
 _NONE = _any("no_credentials", "metadata_unreachable", "config_incomplete")
 CLIENT_TEXTS = (
+    Case("php imds, old words", "Error retrieving credentials from the instance profile metadata server. (cURL error 28: Operation timed out after 1001 milliseconds)", None, _any("metadata_unreachable", "no_credentials"), False),
+    Case("php imds, 404", "Error retrieving credentials from the instance profile metadata server. (Client error: `GET http://169.254.169.254/latest/meta-data/iam/security-credentials/` resulted in a `404 Not Found` response: <html>", None, _any("no_credentials"), False),
+    Case("js 3 imds", "TimeoutError: socket hung up\n    at Timeout._onTimeout (/srv/node_modules/@smithy/credential-provider-imds/dist-cjs/index.js:90:14)", None, _any("metadata_unreachable"), False),
+    Case("object_store imds", "Generic S3 error: Error after 4 retries in 2s, source:error sending request for url (http://169.254.169.254/latest/api/token)", None, _any("metadata_unreachable", "no_credentials"), False),
+    Case("rust provider", "dispatch failure: failed to load credentials from the credentials provider: timed out", None, _any("config_incomplete", "metadata_unreachable"), False),
+    Case("go 2, nothing but the refresh", "ListQueues: get identity: get credentials: failed to refresh cached credentials, failed to retrieve credentials", None, _any("config_incomplete", "metadata_unreachable"), False),
+    Case("pod identity, old js", "CredentialsProviderError: 169.254.170.23 is not a valid container metadata service hostname", "CredentialsProviderError", _any("aws_side_or_tool_bug"), False),
+    Case("pod identity, old go", 'loading configuration: invalid endpoint host, "169.254.170.23", only loopback hosts are allowed', None, _any("aws_side_or_tool_bug"), False),
+    Case("pod identity, no role", "failed to load credentials, Unauthorized Exception! EKS does not have permissions to assume the associated role., fault: client", None, _any("trust_policy"), False),
+    Case("aws-vault, nothing stored", "aws-vault: error: exec: Error getting temporary credentials: profile billing: credentials missing", None, _any("no_credentials", "config_incomplete"), False),
+    Case("sso refused, end of text", "operation error SSO OIDC: CreateToken, https response error StatusCode: 400, RequestID: 5f0b, InvalidGrantException:", "InvalidGrantException", _any("sso_login_required"), True),
+    Case("saml response old", "Error retrieving STS credentials using SAML.: ExpiredTokenException: Response has expired\n\tstatus code: 400, request id: 5f0b", "ExpiredTokenException", _any("web_identity_token_expired"), True),
+    Case("anonymous s3", "blob (code=Unknown): AccessDenied: No AWSAccessKey was presented.\n\tstatus code: 403, request id: 5F0B, host id: eA==", "AccessDenied", _any("no_credentials"), False),
+    Case("secret in the key's place", "IncompleteSignature: Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'ab/cd/20250901/eu-west-1/sqs/aws4_request'", "IncompleteSignature", _any("bad_access_key"), False),
+    Case("s3 header cut", "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; the authorization header requires three components: Credential, SignedHeaders, and Signature.</Message></Error>", "AuthorizationHeaderMalformed", _any("signing_or_proxy"), False),
+    Case("five minutes are a json service's", "PutRecords failed: Signature expired: 20250901T160000Z is now earlier than 20250901T165500Z (20250901T170000Z - 5 min.)", "InvalidSignatureException", _any("clock_skew"), False),
+    Case("fifteen minutes are a query service's", "login failed: Signature expired: 20250901T160000Z is now earlier than 20250901T165500Z (20250901T171000Z - 15 min.)", "SignatureDoesNotMatch", _any("clock_skew"), False),
+    Case("cpp log", "(AWSErrorMarshaller)Encountered Unknown AWSError InvalidSignatureException Signature not yet current: 20250901T170000Z is still later than 20250901T160500Z (20250901T160000Z + 5 min.)", "InvalidSignatureException", _any("clock_skew"), False),
+    Case("json body in a log", "[error] [output:http:3] HTTP status=403, response: {\"message\":\"The security token included in the request is invalid\"}", "UnrecognizedClientException", UNKNOWN_TOKEN, False),
+    Case("s3 xml in a program's log", "<0.9.0> [error] upload: body => <Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>", "ExpiredToken", SESSION, True),
+    Case("api server's own answer", '{"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}', "Unauthorized", _any("k8s_identity_not_mapped", *SESSION), False),
     Case("s3fs", "PermissionError: The provided token has expired.", "ExpiredToken", SESSION, True),
     Case("s3 head, cli", "download failed: s3://shop/x to ./x An error occurred (400) when calling the HeadObject operation: Bad Request", "HTTP400", SESSION, True),
     Case("s3 head, go", "BadRequest: Bad Request\n\tstatus code: 400, request id: 0123ABCD, host id: eA==", "BadRequest", SESSION, True),
@@ -387,6 +408,9 @@ CLIENT_TEXTS = (
 )  # fmt: skip
 
 NEGATIVES = (
+    "pull access denied for 210987654321.dkr.ecr.eu-west-1.amazonaws.com/web, repository does not exist or may require 'docker login': denied: User: arn:aws:iam::210987654321:user/dev is not authorized to perform: ecr:BatchGetImage on resource: web",
+    "operation error SSO OIDC: CreateToken, https response error StatusCode: 0, RequestID: , request send failed, Post \"https://oidc.eu-west-1.amazonaws.com/token\": tls: failed to verify certificate: x509: certificate is valid for *.example.org",
+    "ErrorResponse(code=RequestTimeTooSkewed, message=The difference between the request time and the server's time is too large.) request={url=http://minio.shop.local:9000/x",
     "An error occurred (NoSuchBucket) when calling the ListObjectsV2 operation: The specified bucket does not exist",
     "An error occurred (ThrottlingException) when calling the DescribeStacks operation (reached max retries: 4): Rate exceeded",
     "An error occurred (AccessDenied) when calling the PutObject operation: Access Denied",

@@ -133,10 +133,19 @@ def code_of(candidate: Candidate, service: str | None, flat: Flat) -> str | None
         return candidate.code
     if service is not None:
         return rule.code if service in XML_SERVICES else rule.json_code
+    # Query services grant a signature fifteen minutes, those that speak JSON five.
+    if candidate.ailment == "signature-expired" and re.search(r"- 5 min\.?\)", flat.lower[candidate.end :][:160]):
+        return rule.json_code
+    if _JSON_BODY.search(flat.text[: candidate.start][-40:]) or _JSON_BODY.search(
+        flat.text[candidate.start : candidate.end]
+    ):
+        return rule.json_code
     # A body of JSON alone comes from API Gateway or a JSON service. An expired token in one is the exception: IAM-signed proxies
     # of every kind pass STS's sentence on.
     return rule.json_code if flat.text.startswith("{") else rule.code
 
+
+_JSON_BODY = re.compile(r"""[{,] ?"[Mm]essage" ?: ?"(?:The )?$""")
 
 _REGISTRY = re.compile(r"\b(?:[a-z0-9-]+\.){1,6}(?:com|io|net|org|dev|cloud|internal|local|ai|me)\b(?=[:/])")
 _OTHER_CLUSTERS = (
@@ -179,7 +188,13 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
     if ailment == "cognito-user":
         return _user_token(candidate, lower)
     if ailment in ("presigned-expired", "request-expired") and not candidate.printed:
-        return names_aws(lower) or "amz" in lower or len(lower) < 40 or "<servertime>" in lower
+        return (
+            names_aws(lower)
+            or "amz" in lower
+            or len(lower) < 40
+            or "<servertime>" in lower
+            or "authorization token" in lower
+        )
     if ailment == "sso-session-revoked" and candidate.rule is None:
         return service in (None, "sso") and (
             len(lower) < 60 or "getrolecredentials" in lower or "list account" in lower

@@ -13,6 +13,7 @@ from ..regions import OPT_IN_REGIONS
 from .ailments import AILMENTS
 from .evidence import Evidence
 from .ranking import Ranking, Shown, words
+from .signatures import header_malformed, signature_incomplete, signature_mismatch, signature_time
 
 __all__ = ["rank"]
 
@@ -28,7 +29,6 @@ def rank(shown: Shown) -> Ranking:
 
 
 _FIVE_MINUTES = timedelta(minutes=5)
-_UPLOADS = ("UploadPart", "PutObject", "CompleteMultipartUpload", "UploadPartCopy", "CopyObject")
 _WEB_IDENTITY = ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetCredentialsForIdentity", "GetOpenIdToken")
 
 
@@ -189,46 +189,6 @@ def _ec2(shown: Shown, ranking: Ranking) -> None:
     ranking.look("what STS says at the same moment: it names the clock, EC2 does not", "whether only some Regions fail")
 
 
-def _signature_time(shown: Shown, ranking: Ranking) -> None:
-    skew = shown.seen.skew
-    if skew is None:
-        return
-    side = "behind" if skew < timedelta(0) else "ahead of"
-    ranking.first("clock_skew", f"the request was signed {words(skew)} {side} AWS's time{_whole_hours(skew)}")
-    if skew < timedelta(0) and abs(skew) < timedelta(minutes=30):
-        why = None
-        if shown.operation in (*_UPLOADS, "Invoke", "InvokeModel"):
-            why = f"{shown.operation} can wait that long between signing and sending"
-        ranking.second("request_delayed", why)
-    ranking.look("the clock against AWS's Date header; if it is right, what held the request back after it was signed")
-
-
-def _whole_hours(skew: timedelta) -> str:
-    minutes = abs(skew.total_seconds()) / 60
-    near = round(minutes / 60)
-    if near and abs(minutes - near * 60) < 3:
-        return ": a whole number of hours, as a wrong time zone makes it"
-    return ""
-
-
-def _mismatch(shown: Shown, ranking: Ranking) -> None:
-    seen = shown.seen
-    if seen.says(r"proxy|nginx|haproxy|cloudflare|load balancer|\bvpn\b|zscaler|x-forwarded"):
-        ranking.first("signing_or_proxy", "the text names something between client and AWS that may change the request")
-    if seen.url is not None:
-        ranking.first(
-            "signing_or_proxy", "a signed URL stands in the text: method, headers or host differ from what was signed"
-        )
-    if seen.says(r"<canonicalrequest>.{0,20}[a-z]{3,7} /\S{0,400}%"):
-        ranking.first(
-            "signing_or_proxy", "the path that AWS saw holds encoded characters: something may have decoded one of them"
-        )
-    ranking.look(
-        "the secret: quotes, blanks, a cut end, + and / that were decoded",
-        "a header or path that something changed after signing",
-    )
-
-
 def _nothing(shown: Shown, ranking: Ranking) -> None:
     seen = shown.seen
     if seen.says(r"check your action inputs|id-token|actions_id_token"):
@@ -265,9 +225,32 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
 
 
 def _metadata(shown: Shown, ranking: Ranking) -> None:
-    if shown.seen.says(r"status ?code: 404|\b404\b|no ec2 instance role found"):
-        ranking.second("no_credentials", "404 means that no role is attached")
+    if shown.seen.says(r"status ?code: 404|\b404\b"):
+        ranking.first("no_credentials", "404 means that no role is attached")
+    elif shown.seen.says(r"no ec2 instance role found"):
+        ranking.second("no_credentials", "the metadata service named no role")
     ranking.look("the hop limit (2 for containers), HTTP tokens required, and proxies for 169.254.169.254")
+
+
+def _container(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"loopback|not a valid container metadata|can only retrieve metadata") and shown.seen.says(
+        r"169\.254\.170\.23|fd00:ec2::23"
+    ):
+        ranking.first(
+            "aws_side_or_tool_bug",
+            "the address is EKS Pod Identity's: an SDK that refuses it is older than that service",
+        )
+
+
+def _unsigned(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"no awsaccesskey was presented"):
+        ranking.first("no_credentials", "the request carried no access key: the program found none to sign with")
+
+
+def _waiter(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"exceeded wait attempts"):
+        ranking.expiry = False
+        ranking.look("how long the waiter waits: it gave up before the resource was ready")
 
 
 def _retrieval(shown: Shown, ranking: Ranking) -> None:
@@ -357,11 +340,16 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "s3-token-invalid": _s3_token,
     "key-unknown": _key_unknown,
     "ec2-auth-failure": _ec2,
-    "signature-expired": _signature_time,
-    "signature-early": _signature_time,
-    "signature-unclear": _signature_time,
-    "clock-skewed": _signature_time,
-    "signature-mismatch": _mismatch,
+    "signature-expired": signature_time,
+    "signature-early": signature_time,
+    "signature-unclear": signature_time,
+    "clock-skewed": signature_time,
+    "signature-mismatch": signature_mismatch,
+    "signature-incomplete": signature_incomplete,
+    "header-malformed": header_malformed,
+    "unsigned": _unsigned,
+    "container-refused": _container,
+    "waiter": _waiter,
     "no-credentials": _nothing,
     "imds-role": _nothing,
     "imds-off": _nothing,

@@ -28,6 +28,7 @@ _XML_DOCUMENT = re.compile(r"<error> ?<code>")
 _SDK = re.compile(
     r"aws http error|traceback|operation error|\bat com\.|\bat \w+ \(|sdk|botocore|exception|operation:|request id:"
 )
+_LOGGED = re.compile(r"\berrors?\b|\bwarn|fail|resulted in a `")  # a program's own words before S3's
 _METADATA = re.compile(
     r"169\.254\.169\.254|169\.254\.170\.(?:2|23)\b|fd00:ec2|ec2imds|imds|instance metadata"
     r"|instance-?profile|container-role|iam-role|metadata service"
@@ -122,10 +123,19 @@ def gather(flat: Flat) -> Evidence:
         flat.text[token.start(1) : token.end(1)] if token else None,
         next(signed_urls(flat.text), None),
         region[0] if region else None,
-        _XML_DOCUMENT.search(lower) is not None and _SDK.search(lower) is None,
+        _nothing_but_xml(lower),
         _METADATA.search(lower) is not None,
         _UNREACHABLE.search(lower) is not None,
         _RUNNING.search(lower) is not None,
+    )
+
+
+def _nothing_but_xml(lower: str) -> bool:
+    document = _XML_DOCUMENT.search(lower)
+    return (
+        document is not None
+        and _SDK.search(lower) is None
+        and _LOGGED.search(lower[: document.start()][-2_000:]) is None
     )
 
 

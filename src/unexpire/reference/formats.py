@@ -30,7 +30,7 @@ _LAYOUTS: tuple[tuple[str, str], ...] = (
     ),
     (
         "go",
-        rf"\bStatusCode: (?P<status>\d{{3}}), RequestID: [^,]{{0,120}},(?: HostID: [^,]{{0,200}},)? (?:api error )?{_CODE}: ",
+        rf"\bStatusCode: (?P<status>\d{{3}}), RequestID: [^,]{{0,120}},(?: HostID: [^,]{{0,200}},)? (?:api error )?{_CODE}:(?= |$)",
     ),
     ("go", rf"\bapi error {_CODE}: "),
     ("java", rf"\bStatus Code: (?P<status>\d{{3}})[;,] Error Code: {_CODE}"),
@@ -166,6 +166,8 @@ def _looks_like_a_code(text: str, start: int, end: int) -> bool:
         "''",
     ):
         return True
+    if text[start:end].endswith("Exception") and text[end : end + 1] == " " and text[end + 1 : end + 2].isupper():
+        return True  # aws-sdk-cpp's logs: the code, a blank, the sentence
     return len(text) < end - start + 8
 
 

@@ -37,6 +37,7 @@ _PAGES: tuple[tuple[str, str, str], ...] = (
     ("mfa-unattended", "", "mfa-required"),
     ("idp-unreachable", "", "IDPCommunicationError"),
     ("oidc-provider", "", "InvalidIdentityToken"),
+    ("sso-login", r"refresh cached sso token failed", "SSOSessionExpired"),
     ("sso-client", "", "sso-registration-expired"),
     ("sso-role-forbidden", "", "sso-role-not-assigned"),
     ("login", "", "login-needed"),
