@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: demo test lint types bench picture browser clean venv help
+.PHONY: demo test examples lint types bench picture browser clean venv help
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,7 +27,10 @@ demo: $(STAMP) ## an expired session dies, is diagnosed, fixed, and then never e
 	@$(BIN)/python -m unexpire lab --demo
 
 test: $(STAMP) ## everything that needs no more than PyPI
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not examples and not browser and not conformance"
+
+examples: $(STAMP) ## the bash examples of the reference's pages, with the AWS CLI, against the lab
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m examples tests/reference
 
 lint: $(STAMP) ## ruff and the import layers
 	@$(BIN)/ruff check src tests benchmarks

