@@ -339,7 +339,8 @@ def test_ctrl_c_does_not_stop_the_credentials_of_a_command_that_goes_on(lab: Lab
 def test_job_control_and_window_size_are_the_terminals(lab: Lab, tmp_path: Path) -> None:
     env = variables(lab, tmp_path) | {"PS1": "", "PS2": "", "HISTFILE": ""}
     terminal = Terminal(["bash", "--norc", "--noprofile", "-i"], env)
-    line = " ".join(f"'{word}'" for word in unexpire_line("sh", "-c", "echo rea$((0))dy; sleep 1000"))
+    # exec: a Ctrl-Z that meets dash in its vfork stops the child before its exec, and dash with it, for good
+    line = " ".join(f"'{word}'" for word in unexpire_line("sh", "-c", "echo rea$((0))dy; exec sleep 1000"))
     terminal.type(f"{line}\n".encode())
     terminal.until("rea0dy")
     terminal.type(b"\x1a")

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,10 +49,16 @@ class Visitor:
 
     @contextlib.contextmanager
     def events(self, path: str = "/events") -> Iterator[Iterator[dict[str, Any]]]:
-        """The events of a stream as they come."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request("GET", path, headers={"Cookie": self.cookie or ""})
-        answer = connection.getresponse()
+        """The events of a stream as they come. That an earlier reader is gone is noticed in the dashboard's own time."""
+        deadline = time.monotonic() + 30
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            connection.request("GET", path, headers={"Cookie": self.cookie or ""})
+            answer = connection.getresponse()
+            if answer.status == 200 or time.monotonic() > deadline:
+                break
+            connection.close()
+            time.sleep(0.05)
         assert answer.status == 200
         assert answer.getheader("Content-Type") == "text/event-stream"
         try:
