@@ -125,7 +125,10 @@ class WebIdentityProvider:
         )
         end = token_end(token)
         if getattr(problem, "aws_code", None) == "InvalidIdentityToken" and token.count(".") != 2:
-            problem.message, problem.finding = "the web identity token file holds no token", "web-identity-token-missing"
+            problem.message, problem.finding = (
+                "the web identity token file holds no token",
+                "web-identity-token-missing",
+            )
             problem.hint = f"file {shown}"
         if isinstance(problem, Rejected) and problem.finding == "web-identity-token-expired" and end is not None:
             problem.message = (

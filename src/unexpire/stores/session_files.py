@@ -209,7 +209,9 @@ def claim_renewal(attempt: str, now: float) -> bool:
             return False
         taken = f"{attempt}.{os.getpid()}"
         os.rename(attempt, taken)
-        if os.stat(taken).st_mtime_ns != seen.st_mtime_ns:  # somebody else took the old one away and made this: it is theirs
+        if (
+            os.stat(taken).st_mtime_ns != seen.st_mtime_ns
+        ):  # somebody else took the old one away and made this: it is theirs
             os.rename(taken, attempt)
             return False
         os.unlink(taken)
