@@ -237,9 +237,13 @@ def on_a_terminal(
         os.chdir(here.home)
         os.execve(sys.executable, [sys.executable, "-m", "unexpire", *arguments], here.variables)
     shown, waiting, deadline = "", dict(answers), time.monotonic() + 60
+    interrupting = False
     try:
         while time.monotonic() < deadline:
-            if not select.select([terminal], [], [], 0.2)[0]:
+            if not select.select([terminal], [], [], 1)[0]:
+                if interrupting:
+                    # readline loses one that comes between its last look and its wait; whoever sits there presses it again
+                    os.write(terminal, b"\x03")
                 continue
             try:
                 piece = os.read(terminal, 4096)
@@ -252,7 +256,7 @@ def on_a_terminal(
                 os.write(terminal, waiting.pop(sign).encode())
             if interrupt_at is not None and interrupt_at in shown:
                 os.write(terminal, b"\x03")
-                interrupt_at = None
+                interrupt_at, interrupting = None, True
     finally:
         os.close(terminal)
         if time.monotonic() >= deadline:
