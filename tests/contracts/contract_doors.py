@@ -23,8 +23,9 @@ from unexpire.delivery import agent_protocol
 from unexpire.delivery.agent import Agent
 from unexpire.delivery.boto3 import boto3_session
 from unexpire.delivery.launch import first_credentials
+from unexpire.delivery.order import PATH, Order
 from unexpire.delivery.server import Request, ServerThread
-from unexpire.delivery.serving import PATH, Order, Serving
+from unexpire.delivery.serving import Serving
 from unexpire.errors import UnexpireError
 from unexpire.lab import Lab
 from unexpire.providers.resolve import provider_for

@@ -26,7 +26,9 @@ __all__ = [
     "find_command",
     "own_variables",
     "run_and_wait",
+    "sidecar_command",
     "start_detached",
+    "watch_descriptor",
 ]
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -143,6 +145,23 @@ def start_detached(arguments: Sequence[str], spec: bytes, keep: Sequence[int]) -
         os.close(null)
         if writer >= 0:
             os.close(writer)
+
+
+def sidecar_command(listener: int, watch: int, pid: int, folder: Path) -> list[str]:
+    """How `sidecar` is started. -P: the folder that the user happens to stand in is not searched for modules."""
+    words = ["-P", "-m", "unexpire.delivery.sidecar", str(listener), str(watch), str(pid), str(folder)]
+    return [sys.executable, *words]
+
+
+def watch_descriptor(pid: int) -> int:
+    """A descriptor that becomes readable when `pid` ends, -1 where the system has none (pidfd_open(2), Linux 5.3)."""
+    opened = getattr(os, "pidfd_open", None)
+    if opened is None:
+        return -1
+    try:
+        return int(opened(pid))
+    except OSError:
+        return -1
 
 
 def fill_standard_descriptors() -> list[int]:

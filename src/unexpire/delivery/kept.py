@@ -17,7 +17,8 @@ from ..providers.chain import predict
 from ..refresher import Backoff, Refresher
 from ..settings.environment import Environment
 from .endpoint import Held
-from .serving import Following, at_once, policy_for
+from .order import policy_for
+from .serving import Following, at_once
 from .sessions import login_file, session_store, states_of
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""From a command line to a running command: the first set of credentials, the files and variables, the endpoint, the start."""
+"""From a command line to a running command: the first set of credentials, the files and variables, the endpoint, the start.
+
+Nothing here loads a server: the command waits for this process, and only the one beside it serves.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment, utc_now
-from . import agent_protocol, child, sidecar
+from . import agent_protocol, child
 from .child_settings import child_files, child_variables, region_of
-from .guard import new_token
-from .server import ServerThread, bind_loopback
-from .serving import PATH, Order, Serving, policy_for
+from .loopback import bind_loopback
+from .order import PATH, Order, policy_for
 
 if TYPE_CHECKING:
     from ..providers.candidate import Prediction
     from ..providers.resolve import RoleRequest
+    from .serving import Serving
 
 __all__ = ["Launch", "first_credentials", "prepare"]
 
@@ -50,8 +53,8 @@ class Launch:
         try:
             listener = bind_loopback()
             variables = self._variables(folder, listener.getsockname()[1])
-            watch = sidecar.watch_descriptor(os.getpid())
-            line = sidecar.command_line(listener.fileno(), watch, os.getpid(), folder)
+            watch = child.watch_descriptor(os.getpid())
+            line = child.sidecar_command(listener.fileno(), watch, os.getpid(), folder)
             keep = [listener.fileno(), *([watch] if watch >= 0 else [])]
             child.start_detached(line, self.order.to_bytes(), keep)
             listener.close()
@@ -64,6 +67,9 @@ class Launch:
 
     def run_and_wait(self, *, clock: Callable[[], datetime] = utc_now) -> int:
         """Serve from this process and run the command as its child; its exit code. For systems without `exec`."""
+        from .server import ServerThread
+        from .serving import Serving
+
         folder = private_run_folder(self.environment)
         serving: list[Serving] = []
         again = lambda: Environment.of(self.environment.variables, cwd=self.environment.cwd)  # noqa: E731 - read anew each time
@@ -130,7 +136,7 @@ def prepare(
         profile=profile,
         role=role,
         held=held,
-        token=new_token(),
+        token=secrets.token_urlsafe(32),
         imds_secret=secrets.token_urlsafe(32) if imds else None,
         region=region_of(environment, prediction),
         use_agent=use_agent,
@@ -144,7 +150,6 @@ def first_credentials(provider: Provider, environment: Environment) -> Credentia
 
     What is due for renewal is good enough to start with: the process beside the command renews it while the command starts.
     """
-    from ..refresher import Refresher
     from .sessions import session_store
 
     store = session_store(environment)
@@ -152,6 +157,8 @@ def first_credentials(provider: Provider, environment: Environment) -> Credentia
     policy = policy_for(provider)
     if kept is not None and policy.freshness(kept, environment.now()) is not Freshness.EXPIRED:
         return kept
+    from ..refresher import Refresher
+
     return Refresher(provider, policy=policy, clock=environment.clock, store=store).current()
 
 

@@ -1,6 +1,6 @@
 """The process beside a wrapped command: it renews and serves until the command ends, then removes what it left and ends too.
 
-Started by `child.start_detached` as ``python -P -m unexpire.delivery.sidecar SOCKET WATCH PID FOLDER``, with the `Order` on its
+Started by `child.start_detached` (see `launch`) as ``python -P -m unexpire.delivery.sidecar SOCKET WATCH PID FOLDER``, with the `Order` on its
 standard input. SOCKET is the descriptor of the listening socket, made before the command was, so that the command never finds it
 closed; WATCH one that becomes readable when process PID ends (Linux), or -1.
 """
@@ -22,29 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from ..settings.environment import Environment, utc_now
+from .order import Order
 from .server import Server
-from .serving import Order, Serving
+from .serving import Serving
 
-__all__ = ["command_line", "main", "raise_descriptor_limit", "watch_descriptor"]
+__all__ = ["main", "raise_descriptor_limit"]
 
 _LOOK_EVERY_S = 0.5
-
-
-def command_line(listener: int, watch: int, pid: int, folder: Path) -> list[str]:
-    """How this module is started. -P: the folder that the user happens to stand in is not searched for modules."""
-    words = ["-P", "-m", "unexpire.delivery.sidecar", str(listener), str(watch), str(pid), str(folder)]
-    return [sys.executable, *words]
-
-
-def watch_descriptor(pid: int) -> int:
-    """A descriptor that becomes readable when `pid` ends, -1 where the system has none (pidfd_open(2), Linux 5.3)."""
-    opened = getattr(os, "pidfd_open", None)
-    if opened is None:
-        return -1
-    try:
-        return int(opened(pid))
-    except OSError:
-        return -1
 
 
 def main(arguments: list[str]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import re
 import threading
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -164,8 +163,11 @@ def _proxies(environment: Environment, url: str) -> dict[str, str]:
         found.pop("http", None)
     no_proxy = variables.get("no_proxy") or variables.get("NO_PROXY")
     host = urlsplit(url).netloc.rpartition("@")[2]
-    if no_proxy and urllib.request.proxy_bypass_environment(host, {"no": no_proxy}):  # type: ignore[attr-defined]
-        return {}
+    if no_proxy and found:
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+        if proxy_bypass_environment(host, {"no": no_proxy}):
+            return {}
     return found
 
 
