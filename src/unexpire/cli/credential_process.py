@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..delivery import fast_lane
-from ..delivery.fast_lane import RENEW
+from ..delivery.fast_lane import FROM_AGENT, RENEW
 from ..errors import InteractionRequired, RefreshFailed, UnexpireError
 from ..stores.session_files import LONGEST_WAIT_S
 from .ask import TerminalPrompt, at_a_terminal, has_browser
@@ -23,6 +23,7 @@ from .options import role_request, source_options
 
 if TYPE_CHECKING:
     from ..delivery.process import CredentialProcess
+    from ..providers.resolve import RoleRequest
 
 __all__ = ["credential_process"]
 
@@ -30,6 +31,11 @@ __all__ = ["credential_process"]
 @click.command("credential-process")
 @source_options
 @click.option("--region", metavar="NAME", help="The Region whose STS is asked for --role-arn.")
+@click.option(
+    FROM_AGENT,
+    is_flag=True,
+    help="Ask the agent alone, and use its AWS settings: for a container that was given its socket.",
+)
 @click.option(RENEW, is_flag=True, hidden=True)
 def credential_process(
     profile: str | None,
@@ -38,6 +44,7 @@ def credential_process(
     duration: timedelta | None,
     external_id: str | None,
     region: str | None,
+    from_agent: bool,
     renew: bool,
 ) -> int:
     """Print credentials as the AWS SDKs ask a process for them.
@@ -51,6 +58,8 @@ def credential_process(
     role = role_request(role_arn, session_name, duration, external_id)
     if region is not None and role is not None:
         role = dataclasses.replace(role, region=region)
+    if from_agent:
+        return _from_agent(profile, role)
     environment = process_environment(Environment.current(), profile)
     prompt = _QuietPrompt()
     process = CredentialProcess(environment, _arguments(), profile=profile, role=role, prompt=prompt)
@@ -66,6 +75,18 @@ def credential_process(
     with os.fdopen(out, "w") as stdout:
         stdout.write(text)
     process.start_renewal()
+    return 0
+
+
+def _from_agent(profile: str | None, role: RoleRequest | None) -> int:
+    from ..delivery.agent_protocol import from_agent_alone
+    from ..settings.environment import Environment
+    from ..stores.process_document import document
+
+    environment = Environment.current()
+    home = str(environment.home) if environment.home is not None else None
+    found = from_agent_alone(environment.variables, home, profile=profile, role=role)
+    sys.stdout.write(document(found, now=environment.now()))
     return 0
 
 

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import hmac
 import json
 import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from .. import __version__
-from ..credentials import Credentials, format_timestamp
+from ..credentials import format_timestamp
 from ..errors import ConfigurationError, ProfileNotFound, RefreshFailed, StoreError, UnexpireError
 from ..keeper import Keeper
 from ..settings.environment import Environment
 from ..stores import atomic, session_files
 from . import agent_protocol
+from .agent_access import Access, Tokens, listener
 from .agent_metrics import Metrics
 from .agent_sync import Copies
 from .endpoint import ContainerEndpoint, json_response, refusal_response
 from .guard import check_origin, path_of
 from .kept import Asked, Kept, Snapshots, role_of
 from .notices import Notices
-from .server import Request, Response, Server, bind_loopback
+from .server import Request, Response, Server
 from .serving import keep_fresh
 
 __all__ = ["Agent"]
@@ -45,7 +41,8 @@ _SAY = Callable[[str], None]
 class Agent:
     """Keeps the profiles that were named, and any other that is asked for, until nobody has asked for it for twelve hours.
 
-    `say` gets what a person should read. Runs in one event loop (`serve`), with a few threads that talk to AWS.
+    `say` gets what a person should read. Runs in one event loop (`serve`), with a few threads that talk to AWS. Raises
+    ConfigurationError where `access` cannot be had.
     """
 
     def __init__(
@@ -53,7 +50,7 @@ class Agent:
         environment: Environment,
         profiles: Sequence[str] = (),
         *,
-        port: int = 0,
+        access: Access = Access(),  # noqa: B008 - it is frozen
         say: _SAY = lambda text: None,
         workers: int = 8,
         notices: Notices | None = None,
@@ -74,15 +71,21 @@ class Agent:
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="unexpire-waiting")
         self._kept: dict[Asked, Kept] = {}
         self._pinned = [Asked(profile) for profile in profiles]
+        self._only = frozenset(self._pinned) if access.only else None
         self._said: dict[str, str] = {}
         self._notices = notices or Notices(environment)
         self._metrics = Metrics(self._statuses)
         self._started = self._clock()
         self._stop = asyncio.Event()
-        self._secret = b""
-        self._copies = Copies(self._own_file("agent-copies.json"), self._snapshots.environment, self._clock)
-        self._listener = bind_loopback(port)
+        self._publishes = access.token_folder is not None
+        folder = access.token_folder or self.socket_path.parent / "tokens"
+        self._tokens = Tokens(self._own_file("agent-secret"), folder, access.token_group)
+        copies = None if access.only else self._own_file("agent-copies.json")
+        self._copies = Copies(copies, self._snapshots.environment, self._clock)
+        self._listener = listener(None, access.port)
         self.port: int = self._listener.getsockname()[1]
+        self._address = access.address
+        self._on_link = None if access.address is None else listener(access.address, self.port)
         self._endpoint = ContainerEndpoint(self.port, {})
 
     # --- running
@@ -91,20 +94,27 @@ class Agent:
         """Until `stop`. Raises UnexpireError where another agent runs, or there is no place for the socket."""
         unix = self._bind()
         try:
-            self._secret = self._load_secret()
+            self._tokens.load()
             self._pinned += [Asked(profile) for profile, _ in self._copies.pairs if Asked(profile) not in self._pinned]
             for asked in self._pinned:
                 self._keep_or_say(asked)
             self._keeper.start()
-            http = Server(self._http, [self._listener])
+            servers = [Server(self._http, [self._listener])]
+            if self._on_link is not None:
+                servers.append(Server(self._http_on_link, [self._on_link]))
             lines = await asyncio.start_unix_server(self._line, sock=unix, limit=agent_protocol.LARGEST_LINE_B)
-            await http.start()
-            self._say(f"listening on {self.socket_path} and http://127.0.0.1:{self.port}")
+            for server in servers:
+                await server.start()
+            also = f" and http://{self._address}:{self.port}" if self._address is not None else ""
+            self._say(f"listening on {self.socket_path} and http://127.0.0.1:{self.port}{also}")
+            if self._publishes:
+                self._publish()
             ticking = asyncio.create_task(self._tick())
             await self._stop.wait()
             ticking.cancel()
             lines.close()
-            await http.stop()
+            for server in servers:
+                await server.stop()
         finally:
             self._keeper.stop()
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -139,21 +149,6 @@ class Agent:
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise StoreError(f"the agent's socket cannot be made: {reason}", where=str(self.socket_path)) from error
-
-    def _load_secret(self) -> bytes:
-        """What the tokens are derived from. Kept beside the socket's, so that tokens stay good through a restart."""
-        path = self._own_file("agent-secret")
-        if path is None:
-            return os.urandom(32)
-        with atomic.lock(path):
-            try:
-                held = path.read_bytes()
-            except OSError:
-                held = b""
-            if len(held) < 32:
-                held = os.urandom(32)
-                atomic.replace(path, held, mode=0o600)
-        return held
 
     def _own_file(self, name: str) -> Path | None:
         """A file of the agent's in the folder of our cache; None without a home."""
@@ -201,8 +196,7 @@ class Agent:
     def _put(self, asked: Asked, kept: Kept) -> None:
         self._kept[asked] = kept
         self._keeper.add(_key(asked), lambda: keep_fresh(kept.refresher, self._clock))
-        # with a token each, a program that has one cannot ask for another
-        self._endpoint.open(asked.path, self._token(asked), kept.held)
+        self._endpoint.open(asked.path, self._tokens.of(asked.path), kept.held)
 
     def _drop(self, asked: Asked) -> None:
         self._kept.pop(asked, None)
@@ -214,10 +208,6 @@ class Agent:
             self.keep(asked, pinned=True)
         except UnexpireError as error:
             self._say_once(asked.name, f"{asked.name}: {error}; it is kept as soon as the settings say how")
-
-    def _token(self, asked: Asked) -> str:
-        digest = hmac.new(self._secret, b"path:" + asked.path.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def _follow_settings(self) -> None:
         """Take up what has changed in the AWS files: new sources, other sources, and those that are gone."""
@@ -300,6 +290,9 @@ class Agent:
             return self._metrics.response()
         return json_response(200, {"status": "ok", "kept": len(self._kept), "version": __version__})
 
+    def _http_on_link(self, request: Request) -> Response | Awaitable[Response]:
+        return self._metrics.timed("link", self._endpoint.on_link(request))
+
     # --- on the Unix socket
 
     async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -333,6 +326,8 @@ class Agent:
             return 200, self.status()
         if operation not in ("credentials", "keep", "endpoint", "sync"):
             return 400, {"message": f"unknown operation {str(operation)[:40]!r}"}
+        if self._only is not None and (asked not in self._only or operation == "sync"):
+            return 403, {"message": f"this agent gives the sessions that it was started for, and not {asked.name}"}
         if self._snapshots.changed():
             await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
         try:
@@ -341,7 +336,7 @@ class Agent:
                 return await self._credentials(kept, request.get("identity"))
             if operation == "sync":
                 return 200, self._copy(kept, asked, _name(request.get("to")), stop=request.get("stop") is True)
-            return 200, self._address(asked) if operation == "endpoint" else {"kept": asked.name}
+            return 200, self._where(asked) if operation == "endpoint" else {"kept": asked.name}
         except ProfileNotFound as error:
             return 404, {"message": str(error), "hint": error.hint}
         except RefreshFailed as error:
@@ -350,9 +345,10 @@ class Agent:
             return 403, {"message": str(error), "hint": error.hint}
 
     async def _credentials(self, kept: Kept, identity: object) -> tuple[int, dict[str, Any]]:
-        if identity != kept.source.identity:
+        if identity not in (None, kept.source.identity):
             return 409, {"message": "by the agent's settings this is another identity"}
-        return 200, _document(await kept.held.credentials(_PATIENCE_S), kept.asked.name)
+        credentials = await kept.held.credentials(_PATIENCE_S)
+        return 200, agent_protocol.document_of(credentials, kept.asked.name)
 
     def _copy(self, kept: Kept, asked: Asked, to: str | None, *, stop: bool) -> dict[str, Any]:
         if asked.profile is None or to is None:
@@ -363,11 +359,16 @@ class Agent:
         kept.pinned = True
         return {"kept": asked.name, "to": to}
 
-    def _address(self, asked: Asked) -> dict[str, Any]:
-        """The loopback address of a source. Its token goes into a file, so that a container can be given the file."""
-        file = self.socket_path.parent / "tokens" / quote(asked.name, safe="")
-        atomic.replace(file, self._token(asked), mode=0o600)
-        return {"url": f"http://127.0.0.1:{self.port}{asked.path}", "token_file": str(file)}
+    def _where(self, asked: Asked) -> dict[str, Any]:
+        """The address of a source. Its token goes into a file, so that a container can be given the file."""
+        file = self._tokens.write(asked.name, asked.path)
+        return {"url": f"http://{self._address or '127.0.0.1'}:{self.port}{asked.path}", "token_file": str(file)}
+
+    def _publish(self) -> None:
+        for asked in self._pinned:
+            where = self._where(asked)
+            self._say(f"{asked.name}: AWS_CONTAINER_CREDENTIALS_FULL_URI={where['url']}")
+            self._say(f"{asked.name}: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={where['token_file']}")
 
 
 def _key(asked: Asked) -> str:
@@ -378,18 +379,3 @@ def _name(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError("profile")
     return value
-
-
-def _document(credentials: Credentials, label: str) -> dict[str, Any]:
-    def text(moment: datetime | None) -> str | None:
-        return moment.isoformat() if moment is not None else None
-
-    return {
-        "AccessKeyId": credentials.access_key_id,
-        "SecretAccessKey": credentials.secret_access_key,
-        "SessionToken": credentials.session_token,
-        "Expiration": text(credentials.expiration),
-        "IssuedAt": text(credentials.issued_at),
-        "AccountId": credentials.account_id,
-        "Label": label,
-    }

@@ -50,15 +50,16 @@ class Service:
 
 
 def service_for(
-    environment: Environment, profiles: Sequence[str], *, port: int = 0, platform: str = sys.platform
+    environment: Environment, profiles: Sequence[str], *, options: Sequence[str] = (), platform: str = sys.platform
 ) -> Service:
-    """The service of this user on this system. Raises ConfigurationError where there is no home or no known service manager.
+    """The service of this user on this system; `options` are those of `unexpire agent`.
 
-    A proxy's URL may hold a password: such variables are left out, and the file says so.
+    Raises ConfigurationError where there is no home or no known service manager. A proxy's URL may hold a password: such
+    variables are left out.
     """
     if environment.home is None:
         raise ConfigurationError("there is no home folder to install into", where="HOME")
-    words = [sys.executable, "-P", "-m", "unexpire", "agent", *(["--port", str(port)] if port else []), *profiles]
+    words = [sys.executable, "-P", "-m", "unexpire", "agent", *options, *profiles]
     variables = {
         name: value
         for name, value in environment.variables.items()

@@ -19,13 +19,15 @@ The answer is three digits, a space, one JSON object, and a line end; then the a
          "IssuedAt": … | null, "AccountId": … | null, "Label": "prod"}          credentials: usable now; Expiration is the true end
     200 {"identities": […], …}                                                 status, see `agent.Agent.status`
     400 {"message": …}           not a request that this agent knows
-    403 {"message": …, "hint": …}  the source says no, or a human must act: the client goes to the source itself, and asks there
+    403 {"message": …, "hint": …}  the source says no, or a human must act: the client goes to the source itself, and asks there;
+                                   or an agent of `--only` some profiles is asked for another
     404 {"message": …}           no such profile here
     409 {"message": …}           by the agent's settings and variables this is another identity than by the client's
     503 {"message": …}           an outage, and nothing usable is held
 
 `identity` is what the client's own `provider_for(…).identity` says: an agent that was started with other variables or files must not
-answer with another account's keys. Everything but a 200 means: do it yourself. Sessions that lie in the shared cache need no agent
+answer with another account's keys. A client without settings of its own (in a container that was given the socket) sends null, and
+takes what the agent's settings say. Everything but a 200 means: do it yourself. Sessions that lie in the shared cache need no agent
 at all; it is asked where the cache has none, or keeps none on the disk.
 """
 
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from ..credentials import Credentials
     from ..providers.resolve import RoleRequest
 
-__all__ = ["LARGEST_LINE_B", "ask", "ask_for_credentials", "socket_path"]
+__all__ = ["LARGEST_LINE_B", "ask", "ask_for_credentials", "document_of", "from_agent_alone", "socket_path"]
 
 LARGEST_LINE_B = 65_536
 _LARGEST_ANSWER_B = 64 * 1024 * 1024
@@ -123,17 +125,56 @@ def ask_for_credentials(
     path = socket_path(variables, home)
     if path is None or not os.path.exists(path):
         return None
+    answer = ask(path, _request(profile, role, identity), timeout_s=timeout_s)
+    if answer is None or answer[0] != 200:
+        return None
+    return _credentials(answer[1])
+
+
+def from_agent_alone(
+    variables: Mapping[str, str], home: str | None, *, profile: str | None, role: RoleRequest | None
+) -> Credentials:
+    """The agent's set by the agent's own settings, for a program that has none. Raises UnexpireError with what the agent says."""
+    from ..errors import ConfigurationError, RefreshFailed
+
+    path = socket_path(variables, home)
+    answer = ask(path, _request(profile, role, None), timeout_s=30.0)
+    if answer is None:
+        raise ConfigurationError(
+            f"no agent of this user (id {os.geteuid()}) answers at {path}",  # type: ignore[attr-defined,unused-ignore]
+            where="UNEXPIRE_AGENT_SOCKET",
+            hint=f"unexpire agent {profile or 'PROFILE'}, with the folder of its socket mounted here",
+        )
+    status, document = answer
+    found = _credentials(document) if status == 200 else None
+    if found is None:
+        message = f"the agent: {document.get('message', f'answers {status}')}"
+        raise RefreshFailed(message, retryable=status == 503, hint=document.get("hint"))
+    return found
+
+
+def _request(profile: str | None, role: RoleRequest | None, identity: str | None) -> dict[str, Any]:
     import dataclasses
 
     asked = None
     if role is not None:
         asked = {each.name: getattr(role, each.name) for each in dataclasses.fields(role)}
         asked["tags"] = dict(role.tags)
-    request = {"op": "credentials", "profile": profile, "role": asked, "identity": identity}
-    answer = ask(path, request, timeout_s=timeout_s)
-    if answer is None or answer[0] != 200:
-        return None
-    return _credentials(answer[1])
+    return {"op": "credentials", "profile": profile, "role": asked, "identity": identity}
+
+
+def document_of(credentials: Credentials, label: str) -> dict[str, Any]:
+    """The body of a 200 to ``credentials``."""
+    end, issued = credentials.expiration, credentials.issued_at
+    return {
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+        "Expiration": end.isoformat() if end is not None else None,
+        "IssuedAt": issued.isoformat() if issued is not None else None,
+        "AccountId": credentials.account_id,
+        "Label": label,
+    }
 
 
 def _credentials(document: Mapping[str, Any]) -> Credentials | None:

@@ -17,7 +17,7 @@ from typing import Protocol
 from ..credentials import Credentials, format_timestamp
 from ..errors import ConfigurationError, InteractionRequired, RefreshFailed, Unavailable, UnexpireError
 from ..freshness import Freshness, RefreshPolicy
-from .guard import Refusal, TokenTable, check_origin, path_of
+from .guard import LINK_ADDRESSES, Refusal, TokenTable, check_origin, check_peer_on_link, path_of
 from .server import Request, Response
 
 __all__ = ["ContainerEndpoint", "Held", "Source", "credentials_document", "error_response", "refusal_response"]
@@ -164,7 +164,15 @@ class ContainerEndpoint:
         self._doors.pop(path, None)
 
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
-        refusal = check_origin(request, self._port) or self._tokens.check(request)
+        return self._answer(request, check_origin(request, self._port))
+
+    def on_link(self, request: Request) -> Response | Awaitable[Response]:
+        """The same for a listener on one of `LINK_ADDRESSES`, which the programs of a network of containers may ask."""
+        refusal = check_peer_on_link(request) or check_origin(request, self._port, LINK_ADDRESSES)
+        return self._answer(request, refusal)
+
+    def _answer(self, request: Request, refusal: Refusal | None) -> Response | Awaitable[Response]:
+        refusal = refusal or self._tokens.check(request)
         if refusal is not None:
             return refusal_response(refusal)
         return answer(self._doors[path_of(request)])

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RENEW = "--renew"
 """The hidden flag of the detached process that renews what a caller was just given."""
 
+FROM_AGENT = "--from-agent"
+
 _HELP = ("-h", "--help")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.15
 
@@ -32,8 +34,8 @@ def credential_process(arguments: list[str]) -> int | None:
     Of all processes that find nothing at the same moment one leads, the others wait here, having imported nothing, and share its
     answer or its failure. Gives up after 50 s, as the Go SDK ends a credential process after 60.
     """
-    if RENEW in arguments or any(word in _HELP for word in arguments):
-        return None
+    if RENEW in arguments or FROM_AGENT in arguments or any(word in _HELP for word in arguments):
+        return None  # the agent shares among processes what it has, so there is nothing to lead here
     folder = files.folder(os.environ)
     if folder is None:
         return None

@@ -10,12 +10,22 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from .server import Request
 
-__all__ = ["FORBIDDEN_HEADERS", "Refusal", "TokenTable", "check_origin", "new_token", "path_of"]
+__all__ = [
+    "FORBIDDEN_HEADERS",
+    "LINK_ADDRESSES",
+    "LOOPBACK",
+    "Refusal",
+    "TokenTable",
+    "check_origin",
+    "check_peer_on_link",
+    "new_token",
+    "path_of",
+]
 
 # Headers that a browser or a proxy adds and no AWS SDK sends to a credential endpoint.
 FORBIDDEN_HEADERS = (
@@ -31,7 +41,10 @@ FORBIDDEN_HEADERS = (
     "sec-fetch-mode",
     "cookie",
 )
-_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LINK_ADDRESSES = ("169.254.170.2", "169.254.170.23")
+"""Beside loopback, what SDKs ask over plain http: the addresses of ECS and of EKS Pod Identity ("Container credential provider" in
+the AWS SDKs and Tools Reference Guide; botocore/utils.py, `ContainerMetadataFetcher`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +61,13 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def check_origin(request: Request, port: int) -> Refusal | None:
-    """None where the request comes from a program on this machine that asked for this machine.
+def check_origin(request: Request, port: int, names: Collection[str] = LOOPBACK) -> Refusal | None:
+    """None where the request comes from a program that asked for one of `names`: on loopback, a program on this machine.
 
     The Host may come without the port, as the AWS CRT sends it. An absolute target (``GET http://…``) is a proxy request.
     """
     hosts = request.all("host")
-    if len(hosts) != 1 or not _is_loopback(hosts[0], port):
+    if len(hosts) != 1 or not _is_ours(hosts[0], port, names):
         return Refusal(403, "ForbiddenHost", "the Host header does not name this endpoint")
     for name in FORBIDDEN_HEADERS:
         if request.all(name):
@@ -64,11 +77,22 @@ def check_origin(request: Request, port: int) -> Refusal | None:
     return None
 
 
-def _is_loopback(host: str, port: int) -> bool:
+def _is_ours(host: str, port: int, names: Collection[str]) -> bool:
     name, separator, given = host.lower().rpartition(":")
     if not separator or not re.fullmatch(r"[0-9]{1,5}", given, re.ASCII):
-        return host.lower() in _HOSTS
-    return name in _HOSTS and int(given) == port
+        return host.lower() in names
+    return name in names and int(given) == port
+
+
+def check_peer_on_link(request: Request) -> Refusal | None:
+    """None where the other end has a link-local address, as everything on the network of a link-local address has.
+
+    Linux takes a packet for any of its addresses from any of its networks: the address that is listened on keeps nobody out.
+    """
+    peer = request.peer[0] if request.peer is not None else ""
+    if peer.startswith("169.254."):
+        return None
+    return Refusal(403, "ForbiddenPeer", "only programs on the network of this address are answered")
 
 
 def path_of(request: Request) -> str:

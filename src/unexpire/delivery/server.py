@@ -16,7 +16,7 @@ from typing import Any
 
 import h11
 
-__all__ = ["Handler", "Limits", "Request", "Response", "Server", "ServerThread", "bind_loopback"]
+__all__ = ["Handler", "Limits", "Request", "Response", "Server", "ServerThread", "bind", "bind_loopback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,16 @@ def bind_loopback(port: int = 0) -> socket.socket:
 
     It listens from the start, so that a client that comes before the server runs waits in the backlog instead of being refused.
     """
+    return bind("127.0.0.1", port)
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A listening socket on an IPv4 address of this machine. Raises OSError where it has no such address."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         if port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
         listener.listen(1024)
         listener.setblocking(False)
     except OSError:
