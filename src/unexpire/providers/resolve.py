@@ -1,4 +1,7 @@
-"""From a profile, or a role given by hand, to the provider that fetches for it: the one ladder."""
+"""From a profile, or a role given by hand, to the provider that fetches for it: the one ladder.
+
+A rung loads its provider: whoever has a role to assume does not wait for the HTTP client of the metadata services.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,6 @@ from .assume_role import AssumeRoleProvider, RoleRequest
 from .base import Prompt, Provider
 from .candidate import Candidate
 from .chain import predict
-from .container import ContainerProvider
-from .imds import ImdsProvider
-from .login import LoginProvider
-from .process import ProcessProvider
-from .sso import SsoProvider
-from .static import StaticProvider
-from .web_identity import WebIdentityProvider
 
 __all__ = ["RoleRequest", "provider_for", "provider_of"]
 
@@ -57,20 +53,32 @@ def provider_of(environment: Environment, candidate: Candidate, prompt: Prompt |
     """The provider of one candidate, with those of its sources."""
     method = candidate.method
     if method in _STATIC:
+        from .static import StaticProvider
+
         return StaticProvider(environment, candidate)
     if method == "assume-role":
         return _role(environment, candidate, prompt)
     if method == "assume-role-with-web-identity":
         return _web_identity(environment, candidate)
     if method == "sso":
+        from .sso import SsoProvider
+
         return SsoProvider(environment, candidate, prompt)
     if method == "custom-process":
+        from .process import ProcessProvider
+
         return ProcessProvider(environment, candidate)
     if method == "login":
+        from .login import LoginProvider
+
         return LoginProvider(environment, candidate)
     if method == "container-role":
+        from .container import ContainerProvider
+
         return ContainerProvider(environment, candidate)
     if method == "iam-role":
+        from .imds import ImdsProvider
+
         chosen = environment.settings().profiles.get(environment.profile_name.value)
         return ImdsProvider(environment, candidate, chosen)
     raise candidate.problem or ConfigurationError(
@@ -95,6 +103,8 @@ def _role(environment: Environment, candidate: Candidate, prompt: Prompt | None)
 
 def _web_identity(environment: Environment, candidate: Candidate) -> Provider:
     profile = environment.settings().profiles.get(candidate.profile or environment.profile_name.value)
+    from .web_identity import WebIdentityProvider
+
     return WebIdentityProvider(
         environment,
         candidate.value("role_arn") or "",
