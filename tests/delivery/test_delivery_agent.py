@@ -323,6 +323,27 @@ def test_the_commands_use_it_and_status_shows_it(agent: Running) -> None:
     assert not any(secret in text + json.dumps(shown) for secret in agent.lab.secrets())
 
 
+def test_a_role_that_no_profile_names_is_kept_as_well_and_two_of_one_name_are_two(agent: Running) -> None:
+    arn = agent.lab.role_arn("Deploy")
+    words = ["credential-process", "--profile", "static", "--role-arn", arn]
+    first = json.loads(agent.unexpire(*words).stdout)
+    calls = agent.lab.count("sts", "AssumeRole")
+    agent.unexpire("forget", "--all")
+    assert json.loads(agent.unexpire(*words).stdout) == first
+    assert agent.lab.count("sts", "AssumeRole") == calls, "asked AWS though the agent had it"
+    other = arn.replace("123456789012", "210987654321")
+    urls = [agent.ask(op="endpoint", profile="static", role={"role_arn": each}) for each in (arn, other)]
+    assert urls[0]
+    assert urls[1]
+    assert urls[0][1]["url"] != urls[1][1]["url"]
+    assert urls[0][1]["token_file"] != urls[1][1]["token_file"]
+    assert agent.ask(op="keep", role={"role_arn": arn, "policy": {}}) == (
+        400,
+        {"message": "not a request of unexpire's"},
+    )
+    assert "Traceback" not in agent.said()
+
+
 def test_status_without_an_agent_shows_what_is_kept_and_what_would_be_used(lab: Lab, tmp_path: Path) -> None:
     variables = lab.make_home(tmp_path) | {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
     copy = lab.issue_session("Deploy", seconds=1800)

@@ -318,6 +318,7 @@ class Agent:
             request = json.loads(line)
             operation = request["op"]
             asked = Asked(_name(request.get("profile")), role_of(request.get("role")))
+            hash(asked)  # a role whose fields are not what they should be
         except (ValueError, KeyError, TypeError, AttributeError):
             return 400, {"message": "not a request of unexpire's"}
         if operation == "ping":
@@ -361,7 +362,7 @@ class Agent:
 
     def _where(self, asked: Asked) -> dict[str, Any]:
         """The address of a source. Its token goes into a file, so that a container can be given the file."""
-        file = self._tokens.write(asked.name, asked.path)
+        file = self._tokens.write(asked.key, asked.path)
         return {"url": f"http://{self._address or '127.0.0.1'}:{self.port}{asked.path}", "token_file": str(file)}
 
     def _publish(self) -> None:

@@ -93,9 +93,9 @@ class Tokens:
         digest = hmac.new(self._secret, b"path:" + path.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
-    def write(self, name: str, path: str) -> Path:
-        """Put the token of `path` into its file, without a line end, as SDKs send the file as it is. Raises StoreError."""
-        file = self._folder / quote(name, safe="")
+    def write(self, key: str, path: str) -> Path:
+        """Put the token of `path` into a file named `key`, without a line end, as SDKs send the file as it is. Raises StoreError."""
+        file = self._folder / quote(key, safe="")
         made = not self._folder.is_dir()
         # a file that others may read already is replaced as it is: it must not be unreadable to them for a moment
         atomic.replace(file, self.of(path), mode=0o600 if self._group is None else None)

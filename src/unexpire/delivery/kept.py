@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -70,9 +71,16 @@ class Asked:
         return base if self.role is None else f"{self.role.role_arn.rpartition('/')[2]} by {base}"
 
     @property
+    def key(self) -> str:
+        """The name, made unique: two roles of one name may be of two accounts."""
+        if self.role is None:
+            return self.name
+        return f"{self.name} {hashlib.sha256(repr(self.role).encode()).hexdigest()[:16]}"
+
+    @property
     def path(self) -> str:
         """The path on the loopback endpoint."""
-        return f"/credentials/{quote(self.name, safe='')}"
+        return f"/credentials/{quote(self.key, safe='')}"
 
     def resolve(self, environment: Environment) -> Provider:
         from ..providers.resolve import provider_for

@@ -27,7 +27,7 @@ class RoleRequest:
     external_id: str | None = None
     mfa_serial: str | None = None
     region: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     transitive_tags: tuple[str, ...] = ()
     source_identity: str | None = None
     policy: str | None = None
