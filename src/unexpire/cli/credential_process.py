@@ -52,14 +52,14 @@ def credential_process(
     Not for people: `unexpire setup PROFILE` writes the line into the AWS configuration that makes every SDK and tool run this. The
     session is kept and shared: a thousand programs started at once cost one call to AWS.
     """
-    from ..delivery.process import CredentialProcess, process_environment
-    from ..settings.environment import Environment
-
     role = role_request(role_arn, session_name, duration, external_id)
     if region is not None and role is not None:
         role = dataclasses.replace(role, region=region)
     if from_agent:
         return _from_agent(profile, role)
+    from ..delivery.process import CredentialProcess, process_environment
+    from ..settings.environment import Environment
+
     environment = process_environment(Environment.current(), profile)
     prompt = _QuietPrompt()
     process = CredentialProcess(environment, _arguments(), profile=profile, role=role, prompt=prompt)
