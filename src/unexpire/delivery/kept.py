@@ -43,7 +43,9 @@ class Snapshots:
 
     def environment(self) -> Environment:
         """A snapshot to resolve or to fetch with."""
-        return self._base.anew()
+        base = self._base
+        base.settings()  # in here, so that all that come after share it
+        return base.anew()
 
     def changed(self) -> bool:
         """Whether a settings file has changed since this was last asked; from then on `environment` has the new ones."""
