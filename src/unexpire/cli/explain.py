@@ -227,13 +227,13 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def _print_page(shown: pages.Page) -> None:
+    from .page_text import page_lines
+
     if sys.stdout.isatty():
-        from .explain_text import print_page
+        from .page_paint import columns, paint
 
-        print_page(shown)
+        _print(page_lines(shown, columns(), paint))
     else:
-        from .explain_lane import page_lines
-
         _print(page_lines(shown))
 
 

@@ -1,4 +1,4 @@
-"""The fast lane of ``unexpire explain NAME`` into a pipe: a page as plain text, with nothing imported but the page model.
+"""The fast lane of ``unexpire explain NAME`` into a pipe: a page as plain text, with nothing imported but the page model and its layout.
 
 The full command takes over for everything else, and for a terminal, where a page is laid out and coloured.
 """
@@ -8,12 +8,9 @@ from __future__ import annotations
 import sys
 
 from ..reference import page
+from .page_text import page_lines
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["answer", "page_lines"]
+__all__ = ["answer"]
 
 
 def answer(arguments: list[str]) -> int | None:
@@ -38,21 +35,3 @@ def answer(arguments: list[str]) -> int | None:
         encoding = sys.stdout.encoding or "ascii"
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     return 0
-
-
-def page_lines(shown: page.Page) -> Iterator[str]:
-    """The page as lines of plain text. The first one says it all."""
-    yield f"{shown.name}: {shown.title}"
-    yield ""
-    yield f"Do new credentials help?  {shown.renewing}: {shown.renewing_why}"
-    if len(shown.names) > 1:
-        yield f"Also known as  {', '.join(shown.names[1:])}"
-    for service in shown.services:
-        status = f" ({'/'.join(map(str, service.statuses))})" if service.statuses else ""
-        yield f"  {service.name}{status}: {service.message}"
-    for heading, text in shown.sections.items():
-        yield ""
-        yield heading.upper()
-        yield from text.strip("\n").replace("**", "").replace("*Tell:*", "Tell:").splitlines()
-    yield ""
-    yield f"Sources: {'; '.join(source.where for source in shown.sources)}"

@@ -1,4 +1,4 @@
-"""The wording of `explain`: what a text shows in a screenful, a page on a terminal, a code of AWS's own."""
+"""The wording of `explain`: what a text shows in a screenful, and a code of AWS's own. (A page: `page_text`.)"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..reference.models import AwsError
     from ..reference.signed_urls import SignedUrl
 
-__all__ = ["aws_lines", "match_lines", "other_lines", "print_page"]
+__all__ = ["aws_lines", "match_lines", "other_lines"]
 
 WIDTH = 80
 _MOST_CAUSES = 4
@@ -181,26 +181,6 @@ def aws_lines(error: AwsError) -> Iterator[str]:
             shown = ", ".join(services[:12]) + (f" and {len(services) - 12} more" if len(services) > 12 else "")
             yield from textwrap.wrap(shown, WIDTH)
         yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
-def print_page(shown: pages.Page) -> None:
-    """A page on a terminal: laid out and coloured by rich, 80 columns at most."""
-    from rich.console import Console
-    from rich.markdown import Markdown
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    console.width = min(console.width, WIDTH)
-    console.print(Text(f"{shown.name}: {shown.title}", style="bold red"))
-    console.print(Text(f"Do new credentials help? {shown.renewing}: {shown.renewing_why}"))
-    if len(shown.names) > 1:
-        console.print(Text(f"Also known as {', '.join(shown.names[1:])}", style="dim"))
-    for service in shown.services:
-        status = f" ({'/'.join(map(str, service.statuses))})" if service.statuses else ""
-        console.print(Text(f"  {service.name}{status}: {service.message}", style="dim"))
-    body = "\n".join(f"## {heading}\n\n{text}" for heading, text in shown.sections.items())
-    console.print(Markdown(body, code_theme="ansi_dark"))
-    console.print(Text("Sources: " + "; ".join(source.where for source in shown.sources), style="dim"))
 
 
 def _count(match: Match) -> str:

@@ -52,6 +52,7 @@ _PAGES: tuple[tuple[str, str, str], ...] = (
     ("refresh-failed", "", "refresh-failed"),
     ("web-token-file", "", "web-identity-token-missing"),
     ("certificate", "", "UntrustedSigningCertificate"),
+    ("db-token", "", "PAM"),
     ("imds-role", "", "NoEC2IMDSRole"),
     ("profile-missing", r"credentialsprovidererror", "CredentialsProviderError"),
     ("profile-missing", "", "profile-not-found"),
