@@ -13,13 +13,13 @@ from unexpire.settings.profile import Settings
 CONFIG = "[profile {0}]\nrole_arn = arn:aws:iam::111122223333:role/{0}\nsource_profile = keys\n"
 
 
-def test_a_thousand_profiles_are_parsed_once_and_again_when_a_file_changes(
+def test_many_profiles_are_parsed_once_and_again_when_a_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / ".aws" / "config"
     config.parent.mkdir()
     keys = "[profile keys]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = not-a-secret\n"
-    config.write_text(keys + "".join(CONFIG.format(f"r{number}") for number in range(1000)))
+    config.write_text(keys + "".join(CONFIG.format(f"r{number}") for number in range(200)))
     parsed: list[Environment] = []
     really = Settings.read
 
@@ -29,8 +29,8 @@ def test_a_thousand_profiles_are_parsed_once_and_again_when_a_file_changes(
 
     monkeypatch.setattr(Settings, "read", read)
     snapshots = Snapshots(Environment.of({"HOME": str(tmp_path)}))
-    identities = {Asked(f"r{number}").resolve(snapshots.environment()).identity for number in range(1000)}
-    assert len(identities) == 1000
+    identities = {Asked(f"r{number}").resolve(snapshots.environment()).identity for number in range(200)}
+    assert len(identities) == 200
     assert len(parsed) == 1
 
     config.write_text(config.read_text() + CONFIG.format("one-more"))
