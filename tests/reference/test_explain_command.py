@@ -204,3 +204,26 @@ def test_on_a_terminal_a_page_is_coloured_and_fits() -> None:
     assert "  AWS CLI v2:" in lines
     assert "`" not in "".join(line for line in lines if not line.startswith("      "))
     assert max(map(len, lines)) <= 100
+
+
+def test_what_a_log_wrote_behind_the_sentence_is_not_shown_as_aws_s_words(tmp_path: Path) -> None:
+    path = tmp_path / "build.log"
+    path.write_text(f"start\n{TOKEN}\nstep 2 begins\nUnable to locate credentials\n", encoding="utf-8")
+    lines = run(str(path)).stdout.splitlines()
+    assert "  says      The security token included in the request is expired" in lines
+    assert [line for line in lines if line.startswith("  also")] == ["  also      NoCredentials, line 4"]
+
+
+def test_a_code_that_few_services_retry_is_not_said_to_be_retried() -> None:
+    text = " ".join(run("ValidationException").stdout.split())
+    assert "SDKs retry it by themselves where" in text
+    assert "SDKs do not retry it." in run("NoSuchBucket").stdout
+    assert "SDKs retry it by themselves." in run("InternalFailure").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("all is well",), ("NoSuchBucket",), ("ExpierdToken",), ("ExpiredToken",), ("ThrottlingException",)]
+)
+def test_an_answer_fits_a_window(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert max(map(len, (done.stdout + done.stderr).splitlines())) <= 100

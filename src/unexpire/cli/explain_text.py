@@ -32,7 +32,7 @@ def match_lines(matches: list[Match], now: datetime, *, log: bool) -> Iterator[s
     best = matches[0]
     page = pages.load(best.page) if best.page else None
     yield from _headline(best, page, now)
-    yield from _where(best, log)
+    yield from _where(best, page, log)
     if best.url is not None:
         yield from _url(best.url, now)
     yield from _facts(best)
@@ -65,7 +65,7 @@ def _headline(best: Match, page: pages.Page | None, now: datetime) -> Iterator[s
         yield click.style(line if not number else "  " + line, bold=True, fg="red")
 
 
-def _where(best: Match, log: bool) -> Iterator[str]:
+def _where(best: Match, page: pages.Page | None, log: bool) -> Iterator[str]:
     if log and best.first_line is not None and (best.last_line != 1 or best.count > 1):
         text = (
             f"line {best.first_line}"
@@ -81,9 +81,19 @@ def _where(best: Match, log: bool) -> Iterator[str]:
     if came or status:
         yield from _row("from", ", ".join(filter(None, (came, status, best.host))))
     if best.message:
-        yield from _row("says", best.message)
+        yield from _row("says", _sentence(best.message, page))
     if best.code and not best.code_printed and best.ailment:
         yield from _row("", "the text does not print the code: this is the one that goes with the sentence")
+
+
+def _sentence(message: str, page: pages.Page | None) -> str:
+    """The service's own sentence, without what a log wrote behind it on the next line."""
+    known = [service.message.rstrip(".") for service in page.services] if page else []
+    found = [sentence for sentence in known if "…" not in sentence and message.startswith(sentence)]
+    if not found:
+        return message
+    longest = max(found, key=len)
+    return longest + ("." if message[len(longest) :].startswith(".") else "")
 
 
 def _facts(best: Match) -> Iterator[str]:
@@ -126,7 +136,9 @@ def _causes(best: Match, page: pages.Page | None) -> Iterator[str]:
     yield ""
     shown = best.causes[:_MOST_CAUSES]
     sure = shown[0].why is not None
-    yield "Likely causes" + ("" if sure or len(shown) == 1 else " (the text alone does not tell them apart)")
+    head = "Likely causes" if len(shown) > 1 else "Likely cause"
+    apart = "" if sure or len(shown) == 1 else " (the text alone does not tell them apart)"
+    yield click.style(head, bold=True) + apart
     for number, likely in enumerate(shown, 1):
         told = known.get(likely.label)
         meaning = LABELS.get(likely.label, likely.label)
@@ -141,7 +153,10 @@ def _causes(best: Match, page: pages.Page | None) -> Iterator[str]:
 def other_lines(match: Match | None, error: AwsError | None) -> Iterator[str]:
     """For a text that is none of ours: what it is instead, as far as that is known."""
     if match is None:
-        yield "Nothing in this text is an AWS credential, signature, clock or token error that unexpire knows."
+        yield from textwrap.wrap(
+            "Nothing in this text is an AWS credential, signature, clock or token error that unexpire knows.", WIDTH
+        )
+        yield from _row("try", "a longer part of the log: the reason often stands some lines above the last one")
         return
     about = (
         f": it is about {match.about}"
@@ -162,7 +177,7 @@ def aws_lines(error: AwsError) -> Iterator[str]:
     """A code of AWS's own, with every service's text where they differ."""
     source = "a common error of AWS APIs" if error.common else f"AWS's own text, from botocore {error.version}"
     yield click.style(f"{error.code}: not a credential error that unexpire has a page for", bold=True)
-    yield f"{source}. {'SDKs retry it by themselves.' if error.retryable else 'SDKs do not retry it.'}"
+    yield from textwrap.wrap(f"{source}. {_retried(error)}", WIDTH)
     by_text: dict[str, list[str]] = {}
     for use in error.uses:
         status = f" {use.status}" if use.status else ""
@@ -183,20 +198,34 @@ def aws_lines(error: AwsError) -> Iterator[str]:
         yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
+def _retried(error: AwsError) -> str:
+    """Whether SDKs send the request again; a name that many services share may be retried for a few of them only."""
+    where = [use.service for use in error.uses if use.retryable or (use.status or 0) >= 500]
+    if not error.retryable:
+        return "SDKs do not retry it."
+    if not where or len(where) == len(error.uses):
+        return "SDKs retry it by themselves."
+    named = ", ".join(where[:4]) + (f" and {len(where) - 4} more" if len(where) > 4 else "")
+    return f"SDKs retry it by themselves where {named} {'says' if len(where) == 1 else 'say'} it, not elsewhere."
+
+
 def _count(match: Match) -> str:
     where = f", line {match.first_line}" if match.first_line else ""
     return f"{where}, {match.count} times" if match.count > 1 else where
 
 
 def _row(label: str, text: str) -> Iterator[str]:
-    yield from textwrap.wrap(
+    lead = f"  {label:<9} "
+    first, *rest = textwrap.wrap(
         text,
         WIDTH,
-        initial_indent=f"  {label:<9} ",
-        subsequent_indent=" " * 12,
+        initial_indent=" " * len(lead),
+        subsequent_indent=" " * len(lead),
         break_long_words=False,
         break_on_hyphens=False,
-    ) or [f"  {label}"]
+    ) or [" " * len(lead)]
+    yield (click.style(lead, dim=True) if label else lead) + first[len(lead) :]
+    yield from rest
 
 
 def _item(lead: str, text: str) -> Iterator[str]:
