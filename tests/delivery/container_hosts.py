@@ -125,6 +125,10 @@ class Host:
         """From now on, `at`:`port` here is 127.0.0.1:`port` here: a port that somebody made reachable from outside."""
         self._relay(port, at, self.line(mounts=False))
 
+    def tunnel(self, port: int, to: Host) -> None:
+        """From now on, 127.0.0.1:`port` here is 127.0.0.1:`port` on the host `to`."""
+        self._relay(port, "127.0.0.1", to.line(mounts=False))
+
     def _relay(self, port: int, at: str, prefix: list[str]) -> None:
         with ThreadPoolExecutor(1) as aside:
             listener = aside.submit(self._listen, at, port).result()

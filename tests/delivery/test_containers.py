@@ -233,6 +233,14 @@ def test_an_sdk_asks_no_other_host_over_http_and_the_agent_answers_to_no_other_n
     assert lab.count("sts", "GetCallerIdentity") == 0
 
 
+def test_a_tunnel_that_keeps_address_and_port_is_loopback_at_both_ends(
+    lab: Lab, container: Host, machine: Host, tmp_path: Path
+) -> None:
+    agent = Agent(machine, home_of(lab, tmp_path), "--port", "9911", "--token-dir", str(tmp_path / "given"), "role")
+    container.tunnel(9911, machine)
+    assert App(container, lab, **inside(agent.address())).call() == DEPLOY
+
+
 def test_on_the_address_of_ecs_the_programs_of_its_network_are_answered(
     lab: Lab, container: Host, machine: Host, tmp_path: Path
 ) -> None:
