@@ -35,7 +35,9 @@ class Client:
     doors: tuple[str, ...]
     needs: tuple[str, ...]
     virtual: tuple[str, ...] = ()
-    pace: float = 1.5
+    anew: tuple[str, ...] = ()
+    """The words where the door is a file: most programs read it at their start only, so it takes one for every call."""
+    pace: float = 2
     weight: int = 1
     homeless: bool = False
     """Kept away from the AWS files of the home that unexpire itself reads."""
@@ -54,10 +56,26 @@ class Case:
         return f"{self.client.name} / {self.door}{' / virtual' if self.virtual else ''}"
 
     @property
+    def asks_late(self) -> bool:
+        """Whether nobody asks for a session before the last one has ended; outages are put there, as the others would be missed."""
+        return self.door == "process" and self.client.late
+
+    @property
     def outages(self) -> bool:
-        """Whether STS fails now and then. A process is asked when the SDK's own window opens; nobody renews ahead of that, so an
-        outage at this very moment is felt: in real time by SDKs that have no window, on the faked clock by all."""
-        return self.door != "process" or not (self.client.late or self.virtual)
+        """Whether STS fails now and then. Who asks only when nothing is held any more is told of an outage at once."""
+        return not self.asks_late
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (*self.client.needs, "faketime") if self.virtual else self.client.needs
+
+    @property
+    def pace(self) -> float:
+        return _PACE_ANEW_S if self.door == "file" and self.client.anew else self.client.pace
+
+    @property
+    def weight(self) -> int:
+        return _WEIGHT_ANEW if self.door == "file" and self.client.anew else self.client.weight
 
     @property
     def bucket(self) -> str:
@@ -65,27 +83,41 @@ class Case:
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower())
 
 
+_PACE_ANEW_S, _WEIGHT_ANEW = 5, 3
+
+
 def clients(there: Installed) -> tuple[Client, ...]:
     sdk, aio = there.python("sdk"), there.python("aio")
-    command = (sys.executable, str(CLIENTS / "with_command.py"))
+    command, anew = ((sys.executable, str(CLIENTS / f"with_{name}.py")) for name in ("command", "restarts"))
     listing = ("s3api", "list-objects-v2", "--endpoint-url", "{url}", "--bucket", "{bucket}", "--max-items", "1")
+    boto3, javascript, go = (
+        _script(sdk, "boto3"),
+        ("node", str(CLIENTS / "with_javascript.mjs")),
+        (str(there.go_client),),
+    )
+    rclone, restic = _script(sys.executable, "rclone"), _script(sys.executable, "restic")
+    # As little as possible to compile: what is looked at is waiting for sessions to end.
+    java = ("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", there.java_classes, "Conformance")
     most = ("endpoint", "imds", "process")
     return (
         # botocore takes a session of IMDS that has less than 15 minutes left for one that a failing IMDS repeats, and goes on with
         # it for 17 to 25 minutes: no short session can be served to it there, and the virtual hours are what counts.
-        Client("boto3", _script(sdk, "boto3"), ("endpoint", "process", "session"), ("sdk",), virtual=(*most, "session")),
+        Client(
+            "boto3", boto3, ("endpoint", "process", "file", "session"), ("sdk",), virtual=(*most, "session"),
+            anew=(*anew, *boto3),
+        ),
         Client(
             "aiobotocore", _script(aio, "aiobotocore"), ("endpoint", "process", "session"), ("aio",),
-            virtual=("endpoint", "session"),
+            virtual=(*most, "session"), pace=3,
         ),
         Client("s3fs", _script(aio, "s3fs"), ("endpoint", "process", "session"), ("aio",), virtual=("session",)),
         Client(
             "AWS CLI 1", (*command, there.python("cli").replace("python", "aws"), *listing), (*most, "file"), ("cli",),
-            pace=5, weight=4,
+            pace=7, weight=4,
         ),
         # Debian's 2.9.19 puts the paths of IMDS right behind the endpoint, without a slash between them.
         Client(
-            "AWS CLI 2", (*command, "/usr/bin/aws", *listing), ("endpoint", "process", "file"), ("awscli",), pace=5, weight=5
+            "AWS CLI 2", (*command, "/usr/bin/aws", *listing), ("endpoint", "process", "file"), ("awscli",), pace=7, weight=4
         ),
         Client("awscrt", _script(sdk, "awscrt"), ("endpoint", "process"), ("sdk",), virtual=("endpoint",)),
         # The C++ SDK looks at IMDS every five minutes, whatever end it was told.
@@ -96,12 +128,12 @@ def clients(there: Installed) -> tuple[Client, ...]:
             "polars (Rust)", _script(sdk, "polars"), ("endpoint", "imds"), ("sdk",), homeless=True
         ),
         Client(
-            "JavaScript SDK 3", ("node", str(CLIENTS / "with_javascript.mjs")), most, ("node",),
-            virtual=most,
+            "JavaScript SDK 3", javascript, (*most, "file"), ("node",), virtual=most, anew=(*anew, *javascript)
         ),
-        Client("Go SDK 2", (str(there.go_client),), most, ("go",), late=True),
-        Client("rclone (Go SDK 1)", _script(sys.executable, "rclone"), most, ("rclone",), late=True),
-        Client("restic (minio-go)", _script(sys.executable, "restic"), ("endpoint",), ("restic",), pace=3, weight=3),
+        Client("Java SDK 2", java, (*most, "file"), ("java",)),
+        Client("Go SDK 2", go, (*most, "file"), ("go",), anew=(*anew, *go), late=True),
+        Client("rclone (Go SDK 1)", rclone, (*most, "file"), ("rclone",), anew=(*anew, *rclone), late=True),
+        Client("restic (minio-go)", restic, ("endpoint", "file"), ("restic",), anew=(*anew, *restic), pace=3, weight=2),
     )  # fmt: skip
 
 
@@ -132,12 +164,15 @@ def variables(case: Case, there: Installed, lab: dict[str, str], url: str, home:
 
 def command(case: Case, url: str, home: Path) -> list[str]:
     """The words to start the client with, through its door."""
-    words = [word.format(url=url, bucket=case.bucket) for word in case.client.words]
+    chosen = case.client.anew if case.door == "file" and case.client.anew else case.client.words
+    words = [word.format(url=url, bucket=case.bucket) for word in chosen]
     unexpire = UNEXPIRE
     if case.virtual:
         # Python waits for locks with sem_clockwait, which Debian's libfaketime does not know: on a faked monotonic clock every wait of
-        # the keeper would last as long as the clock is ahead. For the client it stays faked: without it, time.sleep fails.
-        words = ["env", "--unset=DONT_FAKE_MONOTONIC", *words]
+        # the keeper would last as long as the clock is ahead. For clients in Python it stays faked: without it, time.sleep fails.
+        # For others it is not, or a step of the clock would end whatever they have given a second.
+        kept = "DONT_FAKE_MONOTONIC=1" if case.client.words[0] == "node" else "--unset=DONT_FAKE_MONOTONIC"
+        words = ["env", kept, *words]
         unexpire = ["env", "DONT_FAKE_MONOTONIC=1", *UNEXPIRE]
     if case.client.homeless:
         words = ["env", f"HOME={home / 'nowhere'}", *words]

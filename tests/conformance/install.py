@@ -1,6 +1,7 @@
 """What the conformance runs need, installed below build/conformance and nowhere else, but for Debian's packages where one is root.
 
-What cannot be had is skipped, with the reason; nothing here fails a run.
+Installs go on while the first cases run: a case waits for what it needs itself. What cannot be had is skipped, with the reason;
+nothing here fails a run.
 """
 
 from __future__ import annotations
@@ -10,31 +11,39 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# botocore is pinned by each of these differently, so that they cannot share an environment.
+CLIENTS = Path(__file__).parent / "clients"
+# botocore is pinned by each of these differently, so that they cannot share an environment. The extra [boto3] says which boto3 goes
+# with aiobotocore's botocore; pip would try them one after the other.
 VENVS: dict[str, tuple[str, ...]] = {
     "sdk": ("boto3", "awscrt", "pyarrow", "obstore", "polars"),
-    "aio": ("aiobotocore", "s3fs", "pytest", "pytest-timeout"),
+    "aio": ("aiobotocore[boto3]", "s3fs", "pytest", "pytest-timeout"),
     "aioboto3": ("aioboto3>=15", "pytest", "pytest-timeout"),
     "cli": ("awscli",),
 }
 _WITH_UNEXPIRE = {"sdk": "", "aio": "[lab]", "aioboto3": "[lab]"}
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
-DEBIAN = {"awscli": "/usr/bin/aws", "faketime": "", "rclone": "rclone", "restic": "restic"}
+DEBIAN = {"faketime": "", "awscli": "/usr/bin/aws", "rclone": "rclone", "restic": "restic"}
 _GO = ("config@v1.31.0", "service/s3@v1.88.0")
 _FAKETIME = f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"
+_LANES = (("sdk", "node", "go", "java"), ("debian", "aio", "cli", "aioboto3"))
+"""Two at a time; first what the runs on the faked clock need, which take twice as long as those in real time."""
 
 
 @dataclass
 class Installed:
-    """What is there. `why` says of what is not, why it is not."""
+    """What is there by now. `why` says of what is not, why it is not."""
 
     folder: Path
     why: dict[str, str] = field(default_factory=dict)
+    _tried: set[str] = field(default_factory=set)
+    _change: threading.Condition = field(default_factory=threading.Condition)
 
     def python(self, venv: str) -> str:
         return str(self.folder / venv / "bin" / "python")
@@ -48,53 +57,99 @@ class Installed:
         return self.folder / "go" / "client"
 
     @property
+    def java_classes(self) -> str:
+        """The class path of the Java client."""
+        return f"{self.folder / 'java' / 'classes'}:{self.folder / 'java' / 'lib' / '*'}"
+
+    @property
     def faketime(self) -> str:
         return _FAKETIME
 
+    def tried(self, *needs: str) -> bool:
+        """Whether all of `needs` (names of venvs, Debian packages, ``node``, ``go``, ``java``) are there or cannot be had."""
+        with self._change:
+            return self._tried.issuperset(needs)
+
     def missing(self, *needs: str) -> str | None:
-        """Why one of `needs` (names of venvs, Debian packages, ``node``, ``go``) is not there; None if all are."""
-        return next((self.why[need] for need in needs if need in self.why), None)
+        """Why one of `needs` is not there; None if all are. Waits until they have been tried."""
+        with self._change:
+            self._change.wait_for(lambda: self._tried.issuperset(needs))
+            return next((self.why[need] for need in needs if need in self.why), None)
+
+    def settle(self, needs: Iterable[str], why: str | None = None) -> None:
+        """These are there, or are not, for this reason."""
+        with self._change:
+            if why:
+                self.why.update(dict.fromkeys(needs, why))
+            self._tried.update(needs)
+            self._change.notify_all()
 
 
-def install(folder: Path, wheel: str) -> Installed:
-    """Install all of it, keeping what an earlier run left. `wheel` is what pip is given for unexpire."""
+def install(folder: Path, wheel: str, wanted: set[str]) -> Installed:
+    """Begin to install what is `wanted`, keeping what an earlier run left. `wheel` is what pip is given for unexpire."""
     folder.mkdir(parents=True, exist_ok=True)
     there = Installed(folder)
-    for name, packages in VENVS.items():
-        _attempt(there, name, lambda n=name, p=packages: _venv(folder / n, n, p, wheel))  # type: ignore[misc]
-    _attempt(there, "node", lambda: _node(folder / "js"))
-    _attempt(there, "go", lambda: _go(folder / "go"))
-    _debian(there)
+    steps: dict[str, Callable[[], str | None]] = {
+        "node": lambda: _node(folder / "js"),
+        "go": lambda: _go(folder / "go"),
+        "java": lambda: _java(folder / "java"),
+    }
+    for name in VENVS:
+        steps[name] = lambda name=name: _venv(folder / name, name, wheel)  # type: ignore[misc]
+
+    def work(lane: tuple[str, ...]) -> None:
+        for name in lane:
+            began = time.monotonic()
+            if name in wanted:
+                there.settle([name], _attempt(name, steps[name]))
+            elif name == "debian" and not wanted.isdisjoint(DEBIAN):
+                _debian(there, sorted(wanted.intersection(DEBIAN)))
+            else:
+                continue
+            print(f"{name}: {there.why.get(name, 'installed')}, {time.monotonic() - began:.0f} s", flush=True)
+
+    for lane in _LANES:
+        threading.Thread(target=work, args=(lane,), daemon=True).start()
     return there
 
 
-def _attempt(there: Installed, name: str, work: Callable[[], str | None]) -> None:
+def _attempt(name: str, work: Callable[[], str | None]) -> str | None:
     try:
-        why = work()
-    except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        why = f"{name} could not be installed: {said[-1][:120] if said else type(error).__name__}"
-    if why:
-        there.why[name] = why
+        return work()
+    except Exception as error:  # nothing here fails a run, and whoever waits for it has to hear of it
+        said = str(getattr(error, "stderr", None) or error).strip().splitlines()
+        return f"{name} could not be installed: {said[-1][:120] if said else type(error).__name__}"
 
 
 def _run(*words: str, cwd: Path | None = None, timeout: float = 900, **variables: str) -> None:
+    """Run it, giving way to the programs that are being measured: SDKs allow an endpoint a second."""
     subprocess.run(
-        words, check=True, capture_output=True, text=True, cwd=cwd, timeout=timeout, env={**os.environ, **variables}
+        [*polite(2), *words],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=timeout,
+        env={**os.environ, **variables},
     )
 
 
-def _venv(folder: Path, name: str, packages: tuple[str, ...], wheel: str) -> None:
+def polite(by: int) -> tuple[str, ...]:
+    """The words that let a command give way to others, from 1, a little, to 19."""
+    return ("nice", "-n", str(by)) if shutil.which("nice") else ()
+
+
+def _venv(folder: Path, name: str, wheel: str) -> None:
     python = str(folder / "bin" / "python")
     if not Path(python).exists():
-        _run(sys.executable, "-m", "venv", str(folder))
-    pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+        _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check")
     mark = folder / ".complete"
     if not mark.exists():
         ours = [wheel + _WITH_UNEXPIRE[name]] if name in _WITH_UNEXPIRE else []
-        _run(*pip, *packages, *ours)
+        _run(*pip, "--no-compile", *VENVS[name], *ours)
         mark.touch()
-    if name in _WITH_UNEXPIRE:  # a new build of the same version, in an environment that is kept
+    elif name in _WITH_UNEXPIRE:  # a new build of the same version, in an environment that is kept
         _run(*pip, "--no-deps", "--force-reinstall", wheel)
 
 
@@ -113,7 +168,7 @@ def _go(folder: Path) -> str | None:
         return "go is not here"
     if not (folder / "client").exists():
         folder.mkdir(exist_ok=True)
-        shutil.copy(Path(__file__).parent / "clients" / "with_go.go", folder / "main.go")
+        shutil.copy(CLIENTS / "with_go.go", folder / "main.go")
         if not (folder / "go.mod").exists():
             _run("go", "mod", "init", "conformance", cwd=folder)
         _run("go", "get", *(f"github.com/aws/aws-sdk-go-v2/{module}" for module in _GO), cwd=folder, GOFLAGS="-mod=mod")
@@ -121,13 +176,36 @@ def _go(folder: Path) -> str | None:
     return None
 
 
-def _debian(there: Installed) -> None:
-    lacking = [name for name in DEBIAN if not _has(name)]
-    if lacking and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        _attempt(there, "apt", lambda: _apt(lacking))
-        lacking = [name for name in lacking if not _has(name)]
+def _java(folder: Path) -> str | None:
+    lacking = [
+        name for name, program in (("maven", "mvn"), ("default-jdk-headless", "javac")) if not shutil.which(program)
+    ]
+    if lacking and not _may_apt():
+        return f"Debian's {' and '.join(lacking)} is not here, and only root can install it"
+    if lacking:
+        _apt(lacking)
+    source, classes = CLIENTS / "with_java.java", folder / "classes"
+    if not (folder / "lib").exists():
+        folder.mkdir(exist_ok=True)
+        keep = f"-Dmaven.repo.local={folder / 'repository'}"
+        copy = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'partial'}")
+        _run("mvn", "-q", "-B", keep, "-f", str(CLIENTS / "with_java.xml"), *copy)
+        (folder / "partial").rename(folder / "lib")
+    _run("javac", "-d", str(classes), "-cp", str(folder / "lib" / "*"), str(source))
+    return None
+
+
+def _debian(there: Installed, wanted: list[str]) -> None:
+    lacking = [name for name in wanted if not _has(name)]
+    there.settle(set(wanted) - set(lacking))
+    why = _attempt("apt", lambda: _apt(lacking)) if lacking and _may_apt() else None
     for name in lacking:
-        there.why[name] = f"Debian's {name} is not here, and only root can install it"
+        reason = why or f"Debian's {name} is not here, and only root can install it"
+        there.settle([name], None if _has(name) else reason)
+
+
+def _may_apt() -> bool:
+    return shutil.which("apt-get") is not None and hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _apt(names: list[str]) -> None:

@@ -8,37 +8,37 @@ Exits with 1 if the lab counted a single request with an expired session, or a c
 from __future__ import annotations
 
 import argparse
+import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cases import DOORS, Case, clients
-from driving import LIFETIME_S, VIRTUAL_HOURS, Outcome, live, virtual
-from install import ROOT, Installed, install
+from driving import LIFETIME_S, VIRTUAL_HOURS, Outcome, end_all, run
+from install import ROOT, Installed, install, polite
 
-LIVE_CAPACITY = 26
-VIRTUAL_CAPACITY = 20
+AIO_SUITES = ("aio", "aioboto3")
+CAPACITY = 64
+"""Of weights of cases that go on at once. Most of them only sleep; what starts a program for every call does not."""
 
 
 def main() -> int:
     options = _options()
     began = time.monotonic()
-    there = install(options.folder, options.unexpire or _wheel())
-    print(f"installed in {time.monotonic() - began:.0f} s", flush=True)
-    found = [client for client in clients(there) if options.only.lower() in client.name.lower()]
-    doors = options.door or list(DOORS)
-    real = [Case(client, door) for client in found for door in client.doors if door in doors]
-    faked = [Case(client, door, virtual=True) for client in found for door in client.virtual if door in doors]
-    with ThreadPoolExecutor(2) as pool:
-        halves = [pool.submit(_run, real, live, there, LIVE_CAPACITY)] if not options.virtual else []
-        halves += [pool.submit(_run, faked, virtual, there, VIRTUAL_CAPACITY)] if not options.live else []
-        outcomes = [outcome for half in halves for outcome in half.result()]
-    outcomes = _again(outcomes, there)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, _break_off)
+    cases = _chosen(options)
+    suites = [] if options.only or options.door else list(AIO_SUITES)
+    wanted = {need for case in cases for need in case.needs} | set(suites)
+    there = install(options.folder, options.unexpire or _wheel(), wanted)
+    with ThreadPoolExecutor(1) as beside:
+        failures = beside.submit(_aio_suites, suites, there)
+        outcomes = _again(_run(cases, there, CAPACITY), there)
     text = table(outcomes)
     print(text, flush=True)
     print(f"{time.monotonic() - began:.0f} s in all", flush=True)
@@ -49,8 +49,20 @@ def main() -> int:
         print(
             f"{outcome.case.name}: {outcome.expired} expired, {outcome.failed} failed; {'; '.join(outcome.complaints)}"
         )
-    suites = 0 if options.only else _aio_suites(there)
-    return 1 if bad or suites or not any(outcome.calls for outcome in outcomes) else 0
+    return 1 if bad or failures.result() or not any(outcome.calls for outcome in outcomes) else 0
+
+
+def _break_off(sign: int, frame: object) -> None:
+    end_all()
+    os._exit(128 + sign)
+
+
+def _chosen(options: argparse.Namespace) -> list[Case]:
+    found = [client for client in clients(Installed(options.folder)) if options.only.lower() in client.name.lower()]
+    doors = options.door or list(DOORS)
+    real = [Case(client, door) for client in found for door in client.doors if door in doors]
+    faked = [Case(client, door, virtual=True) for client in found for door in client.virtual if door in doors]
+    return (real if not options.virtual else []) + (faked if not options.live else [])
 
 
 def _options() -> argparse.Namespace:
@@ -70,38 +82,38 @@ def _wheel() -> str:
     return str(built[-1]) if built else str(ROOT)
 
 
-def _run(
-    cases: list[Case], how: Callable[[Case, Installed], Outcome], there: Installed, capacity: int
-) -> list[Outcome]:
-    """All cases, the heavy ones first, as many at once as the machine bears."""
-    room = threading.Condition()
-    free = capacity
+def _run(cases: list[Case], there: Installed, capacity: int) -> list[Outcome]:
+    """All cases: each as soon as what it needs is there, as many at once as the machine bears, and the long ones before others."""
+    outcomes: dict[Case, Outcome] = {}
+    waiting = list(cases)
+    changed = threading.Condition()
+    free, began = capacity, time.monotonic()
 
-    def one(case: Case) -> Outcome:
+    def one(case: Case) -> None:
         nonlocal free
-        needs = (*case.client.needs, "faketime") if case.virtual else case.client.needs
-        why = there.missing(*needs)
-        if why:
-            print(f"skipped {case.name}: {why}", flush=True)
-            return Outcome(case, skipped=why)
-        weight = 1 if case.virtual else case.client.weight
-        with room:
-            room.wait_for(lambda: free >= weight)
-            free -= weight
-        try:
-            outcome = how(case, there)
-        except Exception as error:  # a case that breaks is a result, and the others go on
-            outcome = Outcome(case, complaints=[f"{type(error).__name__}: {error}"])
-        finally:
-            with room:
-                free += weight
-                room.notify_all()
-        print(f"{'ok     ' if outcome.passed else 'FAILED '} {_line(outcome)}", flush=True)
-        return outcome
+        why = there.missing(*case.needs)
+        outcome = Outcome(case, skipped=why) if why else run(case, there)
+        said = (
+            f"skipped {case.name}: {why}" if why else f"{'ok     ' if outcome.passed else 'FAILED '} {_line(outcome)}"
+        )
+        print(f"{time.monotonic() - began:4.0f} s: {said}", flush=True)
+        with changed:
+            outcomes[case] = outcome
+            free += case.weight
+            changed.notify_all()
 
-    with ThreadPoolExecutor(max(len(cases), 1)) as pool:
-        started = {case: pool.submit(one, case) for case in sorted(cases, key=lambda case: -case.client.weight)}
-    return [started[case].result() for case in cases]
+    with ThreadPoolExecutor(max(len(cases), 1)) as pool, changed:
+        while waiting:
+            first = [case for case in waiting if case.virtual] or waiting
+            ready = next((case for case in first if there.tried(*case.needs)), None)
+            if ready is None or ready.weight > free:
+                changed.wait(0.5)
+                continue
+            free -= ready.weight
+            waiting.remove(ready)
+            pool.submit(one, ready)
+        changed.wait_for(lambda: len(outcomes) == len(cases))
+    return [outcomes[case] for case in cases]
 
 
 def _again(outcomes: list[Outcome], there: Installed) -> list[Outcome]:
@@ -114,11 +126,7 @@ def _again(outcomes: list[Outcome], there: Installed) -> list[Outcome]:
     if not second:
         return outcomes
     print(f"once more, by themselves: {', '.join(case.name for case in second)}", flush=True)
-    redone = {
-        outcome.case: outcome
-        for half, how in ((False, live), (True, virtual))
-        for outcome in _run([case for case in second if case.virtual is half], how, there, LIVE_CAPACITY // 3)
-    }
+    redone = {outcome.case: outcome for outcome in _run(second, there, CAPACITY // 4)}
     return [redone.get(o.case, o) for o in outcomes]
 
 
@@ -157,24 +165,22 @@ def _report(page: Path, text: str) -> None:
     )
 
 
-def _aio_suites(there: Installed) -> int:
+def _aio_suites(venvs: list[str], there: Installed) -> int:
     """The unit suite of aiobotocore and aioboto3, which `make test` cannot run: both pin a botocore of their own."""
     failures = 0
-    for venv in ("aio", "aioboto3"):
+    for venv in venvs:
         why = there.missing(venv)
         if why:
-            print(f"skipped the aio suite in {venv}: {why}")
+            print(f"skipped the aio suite in {venv}: {why}", flush=True)
             continue
-        words = [
-            there.python(venv),
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            str(ROOT / "tests/delivery/test_aio.py"),
-        ]
-        failures += subprocess.run(words, cwd=ROOT).returncode
+        words = [*polite(10), there.python(venv), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        done = subprocess.run(
+            [*words, str(ROOT / "tests/delivery/test_aio.py")], cwd=ROOT, capture_output=True, text=True
+        )
+        print(
+            f"the aio suite in {venv}: {done.stdout if done.returncode else done.stdout.splitlines()[-1]}", flush=True
+        )
+        failures += done.returncode
     return failures
 
 

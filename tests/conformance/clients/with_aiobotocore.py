@@ -1,4 +1,4 @@
-"""aiobotocore, on its own or through a session of unexpire's: ten calls at once."""
+"""aiobotocore, on its own or through a session of unexpire's: four calls at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ client = loop.run_until_complete(session.create_client("s3", endpoint_url=URL, r
 
 
 async def together() -> None:
-    await asyncio.gather(*(client.put_object(Bucket=BUCKET, Key=f"aio{n}", Body=b"x") for n in range(10)))
+    await asyncio.gather(*(client.put_object(Bucket=BUCKET, Key=f"aio{n}", Body=b"x") for n in range(4)))
 
 
 serve(lambda _: loop.run_until_complete(together()))

@@ -10,7 +10,14 @@ import tempfile
 from line_by_line import BUCKET, URL, serve
 
 CHUNK = 3 << 20
-command = ["restic", "--no-cache", "--repo", f"s3:{URL}/{BUCKET}/restic", "--option", "s3.bucket-lookup=path"]
+command = [
+    "restic",
+    "--no-cache",
+    "--repo",
+    f"s3:{URL}/{BUCKET}/restic-{os.getpid()}",
+    "--option",
+    "s3.bucket-lookup=path",
+]
 variables = {**os.environ, "RESTIC_PASSWORD": "conformance", "RESTIC_PACK_SIZE": "4"}
 subprocess.run([*command, "init"], env=variables, check=True, capture_output=True, stdin=subprocess.DEVNULL)
 complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process that writes to it
