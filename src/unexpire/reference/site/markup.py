@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ __all__ = ["code_block", "coloured", "inline", "markdown", "plain", "stylesheet"
 
 Link = Callable[[str], str | None]
 """The address of the page that a name leads to, or None."""
+
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[a-z0-9][_/:.])(?=\w)")
+"""Where a long name may be broken: a column of a table is narrow on a phone, and a break inside a word makes another word."""
 
 _LEXERS = {"sh": "bash", "bash": "bash", "python": "python"}
 _NAMES = {"sh": "shell", "bash": "bash", "python": "Python"}
@@ -100,7 +104,7 @@ def _fence(_self: Any, tokens: list[Token], at: int, _options: Any, _env: Any) -
 
 def _code(_self: Any, tokens: list[Token], at: int, _options: Any, env: Any) -> str:
     said = tokens[at].content
-    shown = f"<code>{html.escape(said)}</code>"
+    shown = f"<code>{_HUMP.sub('<wbr>', html.escape(said))}</code>"
     address = env["link"](said) if env and "link" in env else None
     return f'<a href="{html.escape(address)}">{shown}</a>' if address else shown
 
