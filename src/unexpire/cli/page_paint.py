@@ -29,7 +29,7 @@ _TOKEN = {
     "python": r"(?P<comment>\#.*)|(?P<string>f?(?:\"\"\"(?:[^\\]|\\.)*?(?:\"\"\"|$)|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'))"
     r"|(?P<word>\b(?:import|from|as|try|except|raise|if|elif|else|for|in|not|and|or|is|def|return|class|with|while|lambda|True|False|None)\b)",
 }
-_COLOURS: dict[str, dict[str, object]] = {"comment": {"dim": True}, "string": {"fg": "green"}, "word": {"fg": "blue"}}
+_COLOURS: dict[str, dict[str, object]] = {"comment": {"dim": True}, "string": {"fg": "green"}, "word": {"bold": True}}
 
 
 def columns() -> int:

@@ -21,7 +21,8 @@ __all__ = ["WIDTH", "page_lines"]
 WIDTH = 80
 """Columns of a pipe, whose reader nobody knows: an editor, a mail, a pager in a small window."""
 _INDENT = "  "
-_CODE_INDENT = 4
+_COMMAND_INDENT = "    "
+"""Of commands within a step."""
 
 
 def page_lines(shown: Page, width: int = WIDTH, paint: Paint | None = None) -> Iterator[str]:
@@ -111,12 +112,15 @@ class _Layout:
                     found.strip(), margin + found[: len(found) - len(found.lstrip())], margin + "  ", marks=False
                 )
             return
-        if language != "sh":
+        if language == "sh":
+            margin += _COMMAND_INDENT
+        else:
             reason = about.partition("not-run=")[2]
             yield margin + self.paint("label", f"{language.capitalize()}{f' ({reason})' if reason else ''}:")
             yield ""
+            margin += _INDENT
         for line in lines:
-            yield (margin + " " * _CODE_INDENT + self.paint(language, line)) if line else ""
+            yield (margin + self.paint(language, line)) if line else ""
 
     def _table(self, lines: list[str]) -> Iterator[str]:
         rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
