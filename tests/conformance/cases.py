@@ -41,8 +41,8 @@ class Client:
     weight: int = 1
     homeless: bool = False
     """Kept away from the AWS files of the home that unexpire itself reads."""
-    late: bool = False
-    """Asks a credential process only when the last session has ended."""
+    window_s: int = 900
+    """How long before the end of a session it asks a credential process for the next."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Case:
 
     @property
     def asks_late(self) -> bool:
-        """Whether nobody asks for a session before the last one has ended; outages are put there, as the others would be missed."""
-        return self.door == "process" and self.client.late
+        """Whether it asks for the next session when an outage may outlast the last one. Nobody renews ahead of a process."""
+        return self.door == "process" and self.client.window_s <= (600 if self.virtual else 5)
 
     @property
     def outages(self) -> bool:
@@ -83,7 +83,7 @@ class Case:
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower())
 
 
-_PACE_ANEW_S, _WEIGHT_ANEW = 5, 3
+_PACE_ANEW_S, _WEIGHT_ANEW = 8, 4
 
 
 def clients(there: Installed) -> tuple[Client, ...]:
@@ -108,32 +108,32 @@ def clients(there: Installed) -> tuple[Client, ...]:
         ),
         Client(
             "aiobotocore", _script(aio, "aiobotocore"), ("endpoint", "process", "session"), ("aio",),
-            virtual=(*most, "session"), pace=3,
+            virtual=("endpoint", "imds", "session"), pace=3,
         ),
         Client("s3fs", _script(aio, "s3fs"), ("endpoint", "process", "session"), ("aio",), virtual=("session",)),
         Client(
             "AWS CLI 1", (*command, there.python("cli").replace("python", "aws"), *listing), (*most, "file"), ("cli",),
-            pace=7, weight=4,
+            pace=8, weight=4,
         ),
         # Debian's 2.9.19 puts the paths of IMDS right behind the endpoint, without a slash between them.
         Client(
-            "AWS CLI 2", (*command, "/usr/bin/aws", *listing), ("endpoint", "process", "file"), ("awscli",), pace=7, weight=4
+            "AWS CLI 2", (*command, "/usr/bin/aws", *listing), ("endpoint", "process", "file"), ("awscli",), pace=8, weight=4
         ),
-        Client("awscrt", _script(sdk, "awscrt"), ("endpoint", "process"), ("sdk",), virtual=("endpoint",)),
+        Client("awscrt", _script(sdk, "awscrt"), ("endpoint", "process"), ("sdk",), virtual=("endpoint",), window_s=300),
         # The C++ SDK looks at IMDS every five minutes, whatever end it was told.
-        Client("pyarrow (C++)", _script(sdk, "pyarrow"), ("endpoint", "process"), ("sdk",), virtual=most, late=True),
+        Client("pyarrow (C++)", _script(sdk, "pyarrow"), ("endpoint", "process"), ("sdk",), virtual=most, window_s=0),
         Client("obstore (Rust)", _script(sdk, "obstore"), ("endpoint", "imds"), ("sdk",), virtual=("endpoint", "imds")),
         # polars takes keys out of ~/.aws/credentials, of whatever profile comes first, before it looks at anything else.
         Client(
             "polars (Rust)", _script(sdk, "polars"), ("endpoint", "imds"), ("sdk",), homeless=True
         ),
         Client(
-            "JavaScript SDK 3", javascript, (*most, "file"), ("node",), virtual=most, anew=(*anew, *javascript)
+            "JavaScript SDK 3", javascript, (*most, "file"), ("node",), virtual=most, anew=(*anew, *javascript), window_s=300,
         ),
-        Client("Java SDK 2", java, (*most, "file"), ("java",)),
-        Client("Go SDK 2", go, (*most, "file"), ("go",), anew=(*anew, *go), late=True),
-        Client("rclone (Go SDK 1)", rclone, (*most, "file"), ("rclone",), anew=(*anew, *rclone), late=True),
-        Client("restic (minio-go)", restic, ("endpoint", "file"), ("restic",), anew=(*anew, *restic), pace=3, weight=2),
+        Client("Java SDK 2", java, (*most, "file"), ("java",), window_s=15),
+        Client("Go SDK 2", go, (*most, "file"), ("go",), anew=(*anew, *go), window_s=0),
+        Client("rclone (Go SDK 1)", rclone, (*most, "file"), ("rclone",), anew=(*anew, *rclone), window_s=0),
+        Client("restic (minio-go)", restic, ("endpoint", "file"), ("restic",), anew=(*anew, *restic), pace=3),
     )  # fmt: skip
 
 

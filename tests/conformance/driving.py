@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import signal
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import botocore.session
 from cases import Case, command, companion, variables, write_door
 from install import Installed
 
@@ -32,7 +34,7 @@ VIRTUAL_PACE_S = 1.0
 """150 times as fast as life: the keeper of `unexpire run` looks at the clock every ten real seconds at least, which is then every 25
 minutes, and a session of an hour is renewed in the 30 minutes before its advertised end."""
 VIRTUAL_OUTAGE_S = 300
-_BREATH_S = 3
+_BREATH_S = 1
 """So much longer a step lasts at most where far more programs want to run than there are cores: what happens behind a call takes longer
 there too, and no SDK's time-out of a second is meant to meet a step of the clock."""
 _PATIENCE_S = 90
@@ -40,6 +42,7 @@ _STARTS = 3
 _STARTING = threading.Semaphore(2)
 """Starting is what costs: more at once would only make all of them slow, and time-outs of a second matter here."""
 _OUTAGES = ("503", "refuse", "throttle")
+_ONE_CLIENT = threading.Lock()
 _RUNNING: set[subprocess.Popen[str]] = set()
 
 
@@ -193,9 +196,11 @@ def _live(stage: _Stage) -> None:
     began = time.monotonic()
     outage_at = began + LIFETIME_S * 1.3
     while (now := time.monotonic()) < began + LIFETIME_S * LIFETIMES and not outcome.complaints:
-        if case.outages and (now >= outage_at or stage.end_is_due(case.pace)):
+        time_for_one = now >= outage_at
+        if case.outages and (time_for_one or stage.end_is_due(case.pace)):
             stage.fail_sts(OUTAGE_S)
-            outage_at = max(outage_at, now) + LIFETIME_S * 1.7
+        if time_for_one:
+            outage_at += LIFETIME_S * 1.7
         stage.call()
         time.sleep(max(0.0, case.pace - (time.monotonic() - now)))
     outcome.lifetimes = int((time.monotonic() - began) / LIFETIME_S)
@@ -226,7 +231,7 @@ def _breathe() -> None:
     """Wait, but not for long, while the machine has more to do than it can."""
     until = time.monotonic() + _BREATH_S
     with open("/proc/loadavg") as load:
-        while time.monotonic() < until and int(load.read().split()[3].split("/")[0]) > 4 * (os.cpu_count() or 1):
+        while time.monotonic() < until and int(load.read().split()[3].split("/")[0]) > 6 * (os.cpu_count() or 1):
             time.sleep(0.2)
             load.seek(0)
 
@@ -235,41 +240,45 @@ def _breathe() -> None:
 def _staged(case: Case, there: Installed, outcome: Outcome) -> Iterator[_Stage]:
     """A lab with a home, and the client behind its door; counts when it is over, however it ends."""
     lifetime_s = VIRTUAL_LIFETIME_S if case.virtual else LIFETIME_S
-    with tempfile.TemporaryDirectory() as folder, Lab(timedelta(seconds=lifetime_s)) as lab:
-        home = Path(folder)
-        lab.make_home(home)
-        _make_bucket(case.bucket, lab)
-        write_door(case, home)
-        environment = variables(case, there, lab.environment(home), lab.url, home)
-        clock = home / "clock" if case.virtual else None
-        if clock is not None:
-            _set(clock, 0)
-            environment |= {
-                "LD_PRELOAD": there.faketime,
-                "FAKETIME_TIMESTAMP_FILE": str(clock),
-                "FAKETIME_NO_CACHE": "1",
-            }
-        try:
-            with _beside(case, environment, home), _driven(case, lab.url, environment, home) as client:
-                yield _Stage(case, outcome, lab, client, clock, lifetime_s)
-        finally:
-            outcome.expired = lab.count(outcome="expired")
-            outcome.renewals = lab.count("sts", "AssumeRole", outcome="ok")
+    with contextlib.ExitStack() as stack:
+        with _STARTING:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            lab = stack.enter_context(Lab(timedelta(seconds=lifetime_s)))
+            stack.callback(_count, lab, outcome)
+            lab.make_home(home)
+            _make_bucket(case.bucket, lab)
+            write_door(case, home)
+            environment = variables(case, there, lab.environment(home), lab.url, home)
+            clock = home / "clock" if case.virtual else None
+            if clock is not None:
+                _set(clock, 0)
+                environment |= {
+                    "LD_PRELOAD": there.faketime,
+                    "FAKETIME_TIMESTAMP_FILE": str(clock),
+                    "FAKETIME_NO_CACHE": "1",
+                }
+            stack.enter_context(_beside(case, environment, home))
+            client = stack.enter_context(_driven(case, lab.url, environment, home))
+        yield _Stage(case, outcome, lab, client, clock, lifetime_s)
+
+
+def _count(lab: Lab, outcome: Outcome) -> None:
+    outcome.expired = lab.count(outcome="expired")
+    outcome.renewals = lab.count("sts", "AssumeRole", outcome="ok")
 
 
 @contextlib.contextmanager
 def _driven(case: Case, url: str, environment: dict[str, str], home: Path) -> Iterator[Driven]:
     errors = home / "client-errors"
     for left in reversed(range(_STARTS)):
-        with _STARTING:
-            client = Driven(command(case, url, home), environment, errors)
-            try:
-                client.warm_up()
-                break
-            except RuntimeError as error:
-                client.kill()
-                if not left:
-                    raise RuntimeError(f"did not start: {error} {_tail(errors)}") from None
+        client = Driven(command(case, url, home), environment, errors)
+        try:
+            client.warm_up()
+            break
+        except RuntimeError as error:
+            client.kill()
+            if not left:
+                raise RuntimeError(f"did not start: {error} {_tail(errors)}") from None
     try:
         yield client
     except RuntimeError as error:
@@ -332,15 +341,20 @@ def _set(clock: Path, seconds: int) -> None:
     partial.replace(clock)
 
 
-def _make_bucket(name: str, lab: Lab) -> None:
-    import botocore.session
+@functools.cache
+def _botocore() -> botocore.session.Session:
+    """One for all: what it knows of S3 is large."""
+    return botocore.session.Session()
 
+
+def _make_bucket(name: str, lab: Lab) -> None:
     key = lab.user_credentials
-    client = botocore.session.Session().create_client(
-        "s3",
-        region_name="us-east-1",
-        endpoint_url=lab.url,
-        aws_access_key_id=key.access_key_id,
-        aws_secret_access_key=key.secret_access_key,
-    )
+    with _ONE_CLIENT:
+        client = _botocore().create_client(
+            "s3",
+            region_name="us-east-1",
+            endpoint_url=lab.url,
+            aws_access_key_id=key.access_key_id,
+            aws_secret_access_key=key.secret_access_key,
+        )
     client.create_bucket(Bucket=name)
