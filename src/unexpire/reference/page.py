@@ -28,6 +28,7 @@ order, of which `OPTIONAL` may be missing.
 - *Code*: ```` ```bash world=W ```` and ```` ```python world=W ````, whole programs that run unchanged (they reach AWS, or the
   lab through AWS_ENDPOINT_URL). W is the world the tests set up around them. A comment `# -> TEXT` says what the output then
   holds. One that cannot run on a machine without network says why: ```` ```bash not-run=needs … ````.
+  Lines of code have 90 columns at most (commands too, with `\\` at the end of a line): nothing wraps them anywhere.
 - *Not this*: texts that look alike and do not lead here: ```` ```text TOOL -> PAGE ````, PAGE `none` when it is no
   AWS credential error.
 
