@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from click.testing import CliRunner
+from match_cases import cases
 
 from unexpire.cli.reference import reference
 from unexpire.reference import page
@@ -164,11 +165,12 @@ def test_the_search_index_has_every_name(site: dict[str, str]) -> None:
 
 
 def test_the_script_for_pasted_texts_agrees_with_explain(site: dict[str, str], tmp_path: Path) -> None:
-    """`static/match.js` on every wording and every counter-example of the pages, run by Node; the browser runs it in `make browser`."""
+    """`static/match.js` on every wording and counter-example of the pages and on our own cases, run by Node."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no Node.js here to run the script with; make browser runs it too")
     texts = [sample.text for shown in PAGES.values() for sample in (*shown.samples, *shown.counter_examples)]
+    texts = list(dict.fromkeys([*texts, *(case.text for case in cases())]))
     script = tmp_path / "twin.js"
     script.write_text(
         "globalThis.window = globalThis;\n"

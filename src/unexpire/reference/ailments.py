@@ -50,11 +50,11 @@ AILMENTS: dict[str, Ailment] = {
     "session-escalation": Ailment(("duration_limit", "expired_mid_run"), ("SessionDurationEscalationException",), True),
     "token-invalid": Ailment(
         (
-            "bad_access_key",
             "missing_session_token",
             "expired_static_copy",
-            "stale_session_token",
+            "bad_access_key",
             "wrong_region_or_partition",
+            "stale_session_token",
         ),
         ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidClientTokenIdException"),
     ),
@@ -123,7 +123,7 @@ AILMENTS: dict[str, Ailment] = {
         "assume-role-denied",
     ),
     "root-assumes": Ailment(("wrong_identity", "trust_policy"), ("AccessDenied",), False, "assume-role-denied"),
-    "mfa-failed": Ailment(("mfa_failed",), ("AccessDenied",), False, "mfa-failed"),
+    "mfa-failed": Ailment(("mfa_failed", "config_incomplete"), ("AccessDenied",), False, "mfa-failed"),
     "oidc-provider": Ailment(("oidc_provider_config", "web_identity_token_expired"), ("InvalidIdentityToken",)),
     "idp-unreachable": Ailment(
         ("idp_unreachable", "oidc_provider_config"), ("IDPCommunicationError", "InvalidIdentityToken")
@@ -169,6 +169,7 @@ AILMENTS: dict[str, Ailment] = {
     "sso-config": Ailment(("config_incomplete", "sso_cache_mismatch"), ("InvalidConfig", "CredentialsProviderError")),
     "sso-client": Ailment(("sso_login_required", "config_incomplete"), ("InvalidClientException",), True),
     "sso-client-refused": Ailment(("config_incomplete",), ("UnauthorizedClientException",)),
+    "sso-oidc-refused": Ailment(("config_incomplete", "sso_login_required"), (), False, "sso-login-needed"),
     "sso-region": Ailment(("config_incomplete", "wrong_region_or_partition"), ("InvalidRequestRegionException",)),
     "login": Ailment(("login_required",), ("LoginRefreshRequired",), True, "login-needed"),
     "login-never": Ailment(("login_required",), ("LoginTokenLoadError",), False, "login-needed"),
@@ -176,6 +177,7 @@ AILMENTS: dict[str, Ailment] = {
     # no credentials, or only parts
     "no-credentials": Ailment(("no_credentials", "metadata_unreachable", "config_incomplete")),
     "imds-off": Ailment(("no_credentials", "config_incomplete"), ("NoEC2IMDSRole",)),
+    "imds-region": Ailment(("config_incomplete", "metadata_unreachable"), (), False, "metadata-unreachable"),
     "web-token-file": Ailment(("config_incomplete", "web_identity_token_expired"), ("WebIdentityErr",)),
     "imds-role": Ailment(("no_credentials", "metadata_unreachable", "config_incomplete"), ("NoEC2IMDSRole",)),
     "assume-generic": Ailment(("trust_policy", "no_credentials", "expired_static_copy"), ("NoValidCredentialSources",)),
@@ -201,6 +203,7 @@ AILMENTS: dict[str, Ailment] = {
             "AmazonClientException",
             "EC2RoleRequestError",
             "CredentialsEndpointError",
+            "CredentialsError",
         ),
     ),
     "retrieval-failed": Ailment(
@@ -250,6 +253,7 @@ AILMENTS: dict[str, Ailment] = {
     "activation": Ailment(
         ("activation_expired", "config_incomplete"), ("ActivationExpired", "InvalidActivation"), True
     ),
+    "anywhere-signature": Ailment(("clock_skew", "cert_untrusted_or_expired"), ("AccessDeniedException",)),
     # users' tokens at Cognito
     "cognito-login-expired": Ailment(("web_identity_token_expired", "clock_skew"), ("NotAuthorizedException",), True),
     "cognito-provider": Ailment(("oidc_provider_config", "web_identity_token_expired"), ("NotAuthorizedException",)),
@@ -264,7 +268,8 @@ AILMENTS: dict[str, Ailment] = {
         (*_EXPIRED, "wrong_region_or_partition", "stale_session_token"), ("HTTP400", "BadRequest"), True
     ),
     "s3-head-denied": Ailment(
-        ("permission_denied", "bad_access_key", "clock_skew", "bad_secret_key"), ("HTTP403", "Forbidden")
+        ("permission_denied", "bad_access_key", "missing_session_token", "bad_secret_key", "clock_skew"),
+        ("HTTP403", "Forbidden"),
     ),
     "codecommit": Ailment(
         ("registry_login_missing", "registry_token_expired", "config_incomplete", "permission_denied"), ("HTTP403",)

@@ -169,6 +169,10 @@ _AWS_HELPERS = (
     "okta-aws",
     "gimme-aws",
 )
+_STARTS_MACHINES = re.compile(
+    r"\bkitchen\b|\bpacker\b|\bvagrant\b|\bami-[0-9a-f]{8}|\bi-[0-9a-f]{8}|security group|key ?pair"
+)
+"""What drives EC2, whose words for an expired session are nobody else's in such a text."""
 _USER_TOKENS = ("cognito", "notauthorized", "not authorized exception", "amplify")
 
 
@@ -177,7 +181,7 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
     lower, ailment, code = flat.lower, candidate.ailment, candidate.code
     if ailment in ("exec-failed", "exec-missing"):
         helper = re.search(r"exec: executable \"?(?:\S{0,80}/)?([\w.-]{1,80})", lower)
-        return helper is None or helper[1].startswith(_AWS_HELPERS)
+        return helper[1].startswith(_AWS_HELPERS) if helper else not any(sign in lower for sign in _OTHER_CLUSTERS)
     if ailment == "cluster-refused":
         return not any(sign in lower for sign in _OTHER_CLUSTERS)
     if ailment == "registry-login":
@@ -194,6 +198,7 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
             or len(lower) < 40
             or "<servertime>" in lower
             or "authorization token" in lower
+            or _STARTS_MACHINES.search(lower) is not None
         )
     if ailment == "sso-session-revoked" and candidate.rule is None:
         return service in (None, "sso") and (

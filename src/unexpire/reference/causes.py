@@ -6,13 +6,13 @@ how to tell those apart is on the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from ..regions import OPT_IN_REGIONS
 from .ailments import AILMENTS
-from .evidence import Evidence
 from .ranking import Ranking, Shown, words
+from .refused_keys import ec2_auth_failure, image_pull, key_unknown, s3_token_invalid, token_invalid
 from .signatures import header_malformed, signature_incomplete, signature_mismatch, signature_time
 
 __all__ = ["rank"]
@@ -63,6 +63,7 @@ def _session(shown: Shown, ranking: Ranking) -> None:
         )
     elif seen.says(r"pre-?signed|signed url|x-amz-signature"):
         ranking.first("presigned_session_expired", "the text speaks of a signed URL")
+    image_pull(seen, ranking)
     ranking.look("when the job began: a failure a whole number of hours later is a session that nobody renewed")
 
 
@@ -105,88 +106,9 @@ def _url_expired(shown: Shown, ranking: Ranking) -> None:
     ranking.look("whether a page or a cache handed out a URL that was older than it looked")
 
 
-def _token_invalid(shown: Shown, ranking: Ranking) -> None:
-    """Very old tokens come back as invalid, not as expired: aws-sdk-ruby counts both codes among those of expired credentials
-    (aws-sdk-core, retries/error_inspector.rb). From JSON services a token that was not sent is the commoner reason."""
-    seen = shown.seen
-    likeliest = "expired_static_copy" if shown.code == "InvalidClientTokenId" else "missing_session_token"
-    ranking.labels.remove(likeliest)
-    ranking.labels.insert(0, likeliest)
-    key = seen.access_key_id or ""
-    if seen.says(
-        r"after (?:a few|some|several|\d+) (?:hours?|days?)|worked (?:yesterday|before|until)|is expired|has expired"
-    ):
-        ranking.first(
-            "expired_static_copy", "it worked before: a token long past its end is called invalid, not expired"
-        )
-    if key.startswith("AKIA"):
-        ranking.first(
-            "bad_access_key", "the key in the text is a long-term one (AKIA): deleted, inactive or of another account"
-        )
-        ranking.second("stale_session_token", "a session token left over beside a long-term key gives the same words")
-    elif key.startswith("ASIA"):
-        ranking.first(
-            "missing_session_token", "the key in the text is a temporary one (ASIA), which needs its session token"
-        )
-    if seen.says(
-        r"security_token|session_?token['\"]?[:= ]{1,3}['\"]?(?:undefined|null|none\b|''|\"\"|missing)"
-        r"|without (?:a |the )?session token|no session token"
-    ):
-        ranking.first("missing_session_token", "the text shows that the session token is missing")
-    _region(seen, ranking)
-    ranking.look(
-        "the prefix of the access key: ASIA needs a session token, AKIA must have none",
-        "whether the Region is enabled for the account",
-    )
-
-
-def _region(seen: Evidence, ranking: Ranking) -> None:
-    region = seen.region or ""
-    if region in OPT_IN_REGIONS:
-        ranking.first("wrong_region_or_partition", f"{region} is a Region that must be enabled first")
-    elif region.startswith("cn-") or "-gov-" in region or seen.says(r"amazonaws\.com\.cn|\baws-cn\b|\baws-us-gov\b"):
-        ranking.first(
-            "wrong_region_or_partition",
-            "the text names another partition (China, GovCloud), where other keys are valid",
-        )
-
-
-def _s3_token(shown: Shown, ranking: Ranking) -> None:
-    _region(shown.seen, ranking)
-    if (shown.seen.token_prefix or "").startswith("FwoG"):
-        ranking.first(
-            "wrong_region_or_partition",
-            "a token that begins so is the global STS endpoint's: opt-in Regions refuse it",
-        )
-    ranking.look(
-        "the STS endpoint that made the token, and the Region of the bucket",
-        "whether key, secret and token are of one set",
-    )
-
-
-def _key_unknown(shown: Shown, ranking: Ranking) -> None:
-    key = shown.seen.access_key_id or ""
-    if key.startswith("ASIA"):
-        ranking.first(
-            "missing_session_token",
-            "the key in the text is a temporary one (ASIA): without its token S3 does not know it",
-        )
-    elif key.startswith("AKIA"):
-        ranking.first(
-            "bad_access_key", "the key in the text is a long-term one (AKIA): deleted, mistyped or of another partition"
-        )
-    _region(shown.seen, ranking)
-    ranking.look("the endpoint: another S3-compatible store knows no AWS keys")
-
-
-def _ec2(shown: Shown, ranking: Ranking) -> None:
-    seen = shown.seen
-    _region(seen, ranking)
-    if seen.says(r"all ?_?regions|every region|describeregions|in region"):
-        ranking.first("wrong_region_or_partition", "the text goes through Regions: one that is not enabled answers so")
-    if seen.says(r"\bntp\b|clock|skew|system time|signature expired"):
-        ranking.first("clock_skew", "the text speaks of the clock")
-    ranking.look("what STS says at the same moment: it names the clock, EC2 does not", "whether only some Regions fail")
+_WORKSTATION = (
+    "the paths are a desktop's, which has no metadata service: it is asked last, when nothing else has credentials"
+)
 
 
 def _nothing(shown: Shown, ranking: Ranking) -> None:
@@ -203,6 +125,8 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
         )
     elif seen.metadata and seen.says(r"status ?code: 404|\b404\b"):
         ranking.first("no_credentials", "the metadata service answered 404: no role is attached")
+    elif seen.metadata and seen.workstation:
+        ranking.first("no_credentials", _WORKSTATION)
     elif seen.metadata and (seen.unreachable or seen.says(r"status ?code: 401|\b401\b")):
         ranking.first("metadata_unreachable", "the metadata service did not answer, or not to this kind of request")
     elif seen.unreachable:
@@ -229,6 +153,8 @@ def _metadata(shown: Shown, ranking: Ranking) -> None:
         ranking.first("no_credentials", "404 means that no role is attached")
     elif shown.seen.says(r"no ec2 instance role found"):
         ranking.second("no_credentials", "the metadata service named no role")
+    elif shown.seen.workstation:
+        ranking.first("no_credentials", _WORKSTATION)
     ranking.look("the hop limit (2 for containers), HTTP tokens required, and proxies for 169.254.169.254")
 
 
@@ -277,11 +203,25 @@ def _assume(shown: Shown, ranking: Ranking) -> None:
         ranking.first("permission_denied", "AWS names the policy that is in the way: one of the caller's side")
     elif seen.says(r"no resource-based policy allows|trust"):
         ranking.first("trust_policy", "AWS names the role's trust policy")
+    if seen.says(
+        r":assumed-role/([\w+=,.@-]{1,64})/\S{1,64} is not authorized.{0,120}:role/(?:[\w+=,.@-]{1,64}/){0,8}\1(?![\w+=,.@-])"
+    ):
+        ranking.second("config_incomplete", "the role is to assume itself: it may be named twice in the settings")
+    if seen.says(r"\barn:aws[\w-]{0,12}:iam:::role/"):
+        ranking.first("config_incomplete", "the role's ARN has no account in it")
     if seen.says(r"resource: \"?arn:aws[\w-]{0,12}:iam::\d{12}:user/"):
         ranking.first("config_incomplete", "the resource is a user's ARN: a role's belongs there")
     ranking.look(
         "who the caller is (sts get-caller-identity), and the role's trust policy with its conditions (ExternalId, MFA, sub, aud)"
     )
+
+
+def _mfa(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"mfa.{0,80}\barn:aws[\w-]{0,12}:iam::\d{12}:user/"):
+        ranking.first("config_incomplete", "the device is given as a user's ARN: that of an MFA device holds `:mfa/`")
+    elif shown.seen.says(r"verify your mfa serial number|invalid mfa serial"):
+        ranking.second("config_incomplete", "AWS asks whether the serial number is that of this user's device")
+    ranking.look("the serial number of the device, and the clock of what makes the codes: each code counts once")
 
 
 def _clusters(shown: Shown, ranking: Ranking) -> None:
@@ -293,9 +233,23 @@ def _clusters(shown: Shown, ranking: Ranking) -> None:
 
 
 def _exec(shown: Shown, ranking: Ranking) -> None:
+    """The AWS CLI's exit statuses: 252 a command that it cannot read, 253 settings or credentials missing, 254 an answer of a
+    service, 255 anything else, a login to SSO among them (AWS CLI user guide, "Return codes")."""
+    status = re.search(r"executable \S{0,80}aws\"? failed with exit code (25[2-5])", shown.seen.lower)
+    if status is not None:
+        label, why = _EXIT[status[1]]
+        ranking.first(label, f"exit code {status[1]} of the AWS CLI: {why}")
     if shown.seen.says(r"\bsso\b"):
         ranking.first("sso_login_required", "the text names SSO")
     ranking.look("what the helper wrote above this line: run `aws eks get-token --cluster-name NAME` by hand")
+
+
+_EXIT = {
+    "252": ("config_incomplete", "it could not read the command"),
+    "253": ("no_credentials", "settings or credentials are missing"),
+    "254": ("expired_static_copy", "a service answered with an error; of those, a session that ended is the commonest"),
+    "255": ("sso_login_required", "no service answered with an error; a login to SSO that is over ends so"),
+}
 
 
 def _duration(shown: Shown, ranking: Ranking) -> None:
@@ -306,10 +260,19 @@ def _duration(shown: Shown, ranking: Ranking) -> None:
 
 
 def _sso(shown: Shown, ranking: Ranking) -> None:
+    if shown.ailment == "sso-never" and shown.seen.says(r"error loading sso token:.{0,60}\bexpired\b"):
+        ranking.first("sso_login_required", "the text says that the login expired")
+        ranking.expiry = True
     ranking.look(
         "whether `aws sts get-caller-identity` works for the same profile: then the tool reads another token cache"
     )
-    if shown.ailment == "sso-login" and shown.seen.says(r"not present|no such file"):
+    missing = shown.seen.says(r"not present|no such file|cannot find the (?:file|path)")
+    if missing and shown.seen.says(r"\bsso session has expired or is invalid\b"):
+        ranking.first(
+            "sso_cache_mismatch",
+            "the file is that of a profile without sso_session: a login through a session, or in another tool, writes another",
+        )
+    elif missing and shown.ailment == "sso-login":
         ranking.second("sso_cache_mismatch")
 
 
@@ -336,10 +299,10 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "pod-identity-expired": _pod_identity,
     "request-expired": _request_expired,
     "presigned-expired": _url_expired,
-    "token-invalid": _token_invalid,
-    "s3-token-invalid": _s3_token,
-    "key-unknown": _key_unknown,
-    "ec2-auth-failure": _ec2,
+    "token-invalid": token_invalid,
+    "s3-token-invalid": s3_token_invalid,
+    "key-unknown": key_unknown,
+    "ec2-auth-failure": ec2_auth_failure,
     "signature-expired": signature_time,
     "signature-early": signature_time,
     "signature-unclear": signature_time,
@@ -357,10 +320,13 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "process-failed": _process,
     "retrieval-failed": _retrieval,
     "assume-role-denied": _assume,
+    "mfa-failed": _mfa,
+    "assume-generic": _assume,
     "cluster-refused": _clusters,
     "exec-failed": _exec,
     "duration-limit": _duration,
     "sso-login": _sso,
+    "sso-never": _sso,
     "sso-session-revoked": _sso,
     "sso-cache": _sso,
     "registry-expired": _registry,

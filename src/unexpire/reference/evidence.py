@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from ..credentials import parse_timestamp
+from ..regions import OPT_IN_REGIONS
 from .normalise import Flat
 from .signed_urls import SignedUrl, signed_urls, stamp
 
@@ -45,6 +47,11 @@ _RUNNING = re.compile(
 )
 
 
+_WORKSTATION = re.compile(
+    r"(?<![\w.])/users/[\w.-]{1,60}/|/private/(?:tmp|var)\b|\b[c-z]:[/\\]+users[/\\]|/applications/\S{1,60}\.app/"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Time:
     """A time that the text gives, and what it is of."""
@@ -68,11 +75,14 @@ class Evidence:
     token_prefix: str | None = None
     url: SignedUrl | None = None
     region: str | None = None
+    """One that has to be enabled, if the text names such a one; else the first."""
     xml_document: bool = False
     """The text is the body of S3's answer and nothing else: what a browser or curl shows."""
     metadata: bool = False
     unreachable: bool = False
     running: bool = False
+    workstation: bool = False
+    """Paths of macOS or Windows: not a machine of EC2 or ECS, most likely."""
 
     def says(self, pattern: str) -> bool:
         """Does the lowered text match?"""
@@ -112,7 +122,7 @@ def gather(flat: Flat) -> Evidence:
             age = server - end_of_url
     key = _KEY.search(flat.text)
     token = re.search(r"<token-0> ?(\w{4})", lower)
-    region = _REGION.search(lower)
+    regions = [region[0] for region in islice(_REGION.finditer(lower), 200)]
     return Evidence(
         lower,
         tuple(times),
@@ -122,11 +132,12 @@ def gather(flat: Flat) -> Evidence:
         key[1] if key and key[1].startswith(("AKIA", "ASIA")) else None,
         flat.text[token.start(1) : token.end(1)] if token else None,
         next(signed_urls(flat.text), None),
-        region[0] if region else None,
+        next((region for region in regions if region in OPT_IN_REGIONS), regions[0] if regions else None),
         _nothing_but_xml(lower),
         _METADATA.search(lower) is not None,
         _UNREACHABLE.search(lower) is not None,
         _RUNNING.search(lower) is not None,
+        _WORKSTATION.search(lower) is not None,
     )
 
 

@@ -42,7 +42,8 @@ SIGNS: tuple[bytes, ...] = (
         b"RegionDisabled",
         b"Bad Request",
     ),
-    *(b"git-codecommit", b"EC2 IMDS", b"EC2Metadata", b"PAM auth", b"executable aws"),
+    *(b"git-codecommit", b"EC2 IMDS", b"EC2Metadata", b"PAM authentication failed", b"executable aws"),
+    *(b"169.254.1", b"nstance profile", b"nstance Metadata", b"operation error ec2imds"),
 )
 _AFTER = 12
 """Lines behind a hit that belong to its block: a wrapped sentence, the frames of a trace, the status line of a Go error."""

@@ -8,7 +8,10 @@ from .ranking import Ranking, Shown, words
 
 __all__ = ["header_malformed", "signature_incomplete", "signature_mismatch", "signature_time"]
 
-_UPLOADS = ("UploadPart", "PutObject", "CompleteMultipartUpload", "UploadPartCopy", "CopyObject")
+_UPLOADS = (
+    *("UploadPart", "PutObject", "CompleteMultipartUpload", "UploadPartCopy", "CopyObject"),
+    *("PublishLayerVersion", "UpdateFunctionCode", "CreateFunction"),
+)
 
 
 def signature_time(shown: Shown, ranking: Ranking) -> None:
@@ -17,10 +20,11 @@ def signature_time(shown: Shown, ranking: Ranking) -> None:
         return
     side = "behind" if skew < timedelta(0) else "ahead of"
     ranking.first("clock_skew", f"the request was signed {words(skew)} {side} AWS's time{_whole_hours(skew)}")
-    if skew < timedelta(0) and abs(skew) < timedelta(minutes=30):
-        why = None
-        if shown.operation in (*_UPLOADS, "Invoke", "InvokeModel"):
-            why = f"{shown.operation} can wait that long between signing and sending"
+    if timedelta(0) < -skew < timedelta(minutes=60) and shown.operation in _UPLOADS:
+        ranking.first("request_delayed", f"{shown.operation} carries megabytes: a slow line holds it that long")
+    elif timedelta(0) < -skew < timedelta(minutes=30):
+        waits = shown.operation in ("Invoke", "InvokeModel")
+        why = f"{shown.operation} can wait that long between signing and sending" if waits else None
         ranking.second("request_delayed", why)
     ranking.look("the clock against AWS's Date header; if it is right, what held the request back after it was signed")
 

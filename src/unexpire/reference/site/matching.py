@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ...findings import CODES
-from .. import candidates, foreign, formats, normalise, pages_of, services
+from .. import candidates, foreign, formats, match, normalise, pages_of, services
 from ..ailments import AILMENT_IN, AILMENT_OF_CODE, AILMENTS, CANONICAL, PLAIN_WORDS
 from ..page import index
 from ..sentences import sentences
@@ -46,6 +46,8 @@ def tables() -> dict[str, Any]:
         "otherClusters": list(candidates._OTHER_CLUSTERS),
         "awsHelpers": list(candidates._AWS_HELPERS),
         "userTokens": list(candidates._USER_TOKENS),
+        "familiar": sorted(match._FAMILIAR),
+        "startsMachines": javascript(candidates._STARTS_MACHINES.pattern),
         "pages": [[ailment, says, page] for ailment, says, page in pages_of._PAGES],
         "pageOfCode": pages_of._OF_CODE,
         "own": sorted(CODES),

@@ -15,12 +15,12 @@
       rules: raw.rules.map(([ailment, tier, code, json, p]) => ({ ailment, tier, code, json, find: all(p) })),
       layouts: raw.layouts.map(([name, p]) => [name, all(p)]),
       classes: raw.classes.map(([name, p]) => [name, all(p)]),
-      notCodes: new Set(raw.notCodes), plain: new Set(raw.plain), xml: new Set(raw.xmlServices), names: new Set(raw.serviceNames),
+      familiar: new Set(raw.familiar), notCodes: new Set(raw.notCodes), plain: new Set(raw.plain), xml: new Set(raw.xmlServices), names: new Set(raw.serviceNames),
       client: new Set(raw.tiers.client), generic: new Set(raw.tiers.generic), bare: new Set(raw.tiers.bare),
       pages: raw.pages.map(([ailment, says, page]) => [ailment, says ? once(says) : null, page]),
       products: raw.products.map(([kind, name, p]) => [kind, name, once(p)]),
       in: new Map(raw.ailmentIn.map(([ailment, code, other]) => [ailment + "|" + code, other])),
-      awsSigns: once(raw.awsSigns), tls: once(raw.tls), registry: once(raw.registry), operation: all(raw.operation),
+      awsSigns: once(raw.awsSigns), tls: once(raw.tls), registry: once(raw.registry), starts: once(raw.startsMachines), operation: all(raw.operation),
       service: all(raw.service), host: new RegExp(raw.host, "gi"), status: once(raw.status), gutter: new RegExp("^(?:" + raw.gutter + ")"),
     });
     return T;
@@ -131,6 +131,7 @@
   }
   function looksLikeACode(text, start, end) {
     const after = text.slice(end, end + 3), around = (start ? text[start - 1] : "") + (text[end] || "");
+    if (text.slice(start, end).endsWith("Exception") && /^ \p{Lu}/u.test(text.slice(end, end + 2))) return true;
     return after.startsWith(": ") || after.startsWith(" - ") || ["()", "[]", '""', "''"].includes(around) || text.length < end - start + 8;
   }
 
@@ -185,6 +186,9 @@
   function codeOf(c, service, flat) {
     if (c.printed || !c.rule || !c.rule.json) return c.code;
     if (service) return T.xml.has(service) ? c.rule.code : c.rule.json;
+    if (c.ailment === "signature-expired" && /- 5 min\.?\)/.test(flat.lower.slice(c.end, c.end + 160))) return c.rule.json;
+    const body = /[{,] ?"[Mm]essage" ?: ?"(?:The )?$/;
+    if (body.test(flat.text.slice(Math.max(0, c.start - 40), c.start)) || body.test(flat.text.slice(c.start, c.end))) return c.rule.json;
     return flat.text.startsWith("{") ? c.rule.json : c.rule.code;
   }
   function belongs(c, flat, service) {
@@ -192,7 +196,7 @@
     switch (c.ailment) {
       case "exec-failed": case "exec-missing": {
         const helper = /exec: executable "?(?:\S{0,80}\/)?([\w.-]{1,80})/.exec(lower);
-        return !helper || T.awsHelpers.some((h) => helper[1].startsWith(h));
+        return helper ? T.awsHelpers.some((h) => helper[1].startsWith(h)) : !any(T.otherClusters);
       }
       case "cluster-refused": return !any(T.otherClusters);
       case "registry-login": return lower.includes(".ecr.") || !T.registry.test(lower);
@@ -203,7 +207,9 @@
         if (!c.rule) return lower.length < 40 || lower.includes("token");
         return c.printed || T.awsSigns.test(lower) || any(T.userTokens);
       case "presigned-expired": case "request-expired":
-        if (!c.printed) return T.awsSigns.test(lower) || lower.includes("amz") || lower.length < 40 || lower.includes("<servertime>");
+        if (!c.printed) {
+          return T.awsSigns.test(lower) || any(["amz", "<servertime>", "authorization token"]) || lower.length < 40 || T.starts.test(lower);
+        }
         break;
       case "sso-session-revoked":
         if (!c.rule) return (!service || service === "sso") && (lower.length < 60 || any(["getrolecredentials", "list account"]));
@@ -347,6 +353,10 @@
       results.push(one(c, flat, elsewhere));
     }
     if (!results.length && elsewhere) results.push({ page: null, code: null, auth: false, about: elsewhere, tier: OTHER });
+    if (!results.length && !/x-amz-|signature=/i.test(flat.text)) {
+      const word = (flat.text.match(/\b[A-Z]\w{5,40}\b/g) || []).find((w) => T.familiar.has(w));
+      if (word) results.push({ page: pageNamed(word), code: word, auth: false, about: null, tier: OTHER });
+    }
     return results.filter((r) => r.auth).concat(results.filter((r) => !r.auth));
   }
 

@@ -1,0 +1,132 @@
+"""What in a text moves a cause to the front, and what looks like it and does not: our own wordings."""
+
+# ruff: noqa: E501 - texts as tools print them
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from unexpire.reference.match import Match, match_text
+from unexpire.reference.scan import PIECE, scan
+
+INVALID = "The security token included in the request is invalid."
+ROLE = "arn:aws:iam::210987654321:role/build"
+
+
+def causes(text: str) -> list[str]:
+    return [cause.label for cause in match_text(text)[0].causes]
+
+
+@pytest.mark.parametrize(
+    ("text", "likeliest"),
+    [
+        (f"UnrecognizedClientException: {INVALID}", "missing_session_token"),
+        (f"InvalidClientTokenId: {INVALID}", "missing_session_token"),
+        (f"aws-okta exec prod: InvalidClientTokenId: {INVALID}", "expired_static_copy"),
+        (f"aws-vault: error: Failed to get credentials for shop: InvalidClientTokenId: {INVALID}", "bad_access_key"),
+        (
+            f"$ aws-vault exec shop -- aws iam list-roles\nAn error occurred (InvalidClientTokenId) when calling the ListRoles operation: {INVALID}",
+            "permission_denied",
+        ),
+        (f"Error: creating IAM Policy (shop): InvalidClientTokenId: {INVALID}", "permission_denied"),
+        (f"Error: creating SNS Topic (shop): InvalidClientTokenId: {INVALID}", "missing_session_token"),
+        (f"eu-west-1 ok, now il-central-1\nInvalidClientTokenId: {INVALID}", "wrong_region_or_partition"),
+        (f"prowler: check lambda_1: UnrecognizedClientException: {INVALID}", "wrong_region_or_partition"),
+        (f"[output:kinesis_streams:k.0] UnrecognizedClientException: {INVALID}", "refresher_stale"),
+        (f"wrote out_dir: UnrecognizedClientException: {INVALID}", "missing_session_token"),
+        (
+            f"pull of 210987654321.dkr.ecr.eu-north-1.amazonaws.com/shop: denied: {INVALID}",
+            "registry_token_expired",
+        ),
+        (f"UnrecognizedClientException: access denied: {INVALID}", "missing_session_token"),
+        (
+            f"User: arn:aws:sts::210987654321:assumed-role/ci/run-1 is not authorized to perform: sts:AssumeRole on resource: {ROLE}",
+            "trust_policy",
+        ),
+        (
+            "User: arn:aws:iam::210987654321:user/ci is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam:::role/build",
+            "config_incomplete",
+        ),
+        (
+            "mfa_serial arn:aws:iam::210987654321:user/ci\nAccessDenied: MultiFactorAuthentication failed, unable to validate MFA code",
+            "config_incomplete",
+        ),
+        (
+            "mfa_serial arn:aws:iam::210987654321:mfa/ci\nAccessDenied: MultiFactorAuthentication failed, unable to validate MFA code",
+            "mfa_failed",
+        ),
+        ("getting credentials: exec: executable aws failed with exit code 252", "config_incomplete"),
+        ("getting credentials: exec: executable aws failed with exit code 253", "no_credentials"),
+        ("getting credentials: exec: executable /usr/bin/aws failed with exit code 254", "expired_static_copy"),
+        ("getting credentials: exec: executable aws failed with exit code 255", "sso_login_required"),
+        (
+            "getting credentials: exec: executable aws-iam-authenticator failed with exit code 255",
+            "expired_static_copy",
+        ),
+        (
+            "the SSO session has expired or is invalid: failed to read cached SSO token file, open /srv/.aws/sso/cache/0a.json: no such file or directory",
+            "sso_cache_mismatch",
+        ),
+        (
+            "failed to read cached SSO token file, open /srv/.aws/sso/cache/0a.json: no such file or directory",
+            "sso_login_required",
+        ),
+        (
+            "An error occurred (InvalidSignatureException) when calling the UpdateFunctionCode operation: Signature expired: 20261010T101010Z is now earlier than 20261010T101520Z (20261010T102020Z - 5 min.)",
+            "request_delayed",
+        ),
+        (
+            "An error occurred (InvalidSignatureException) when calling the UpdateFunctionCode operation: Signature expired: 20261010T051010Z is now earlier than 20261010T101520Z (20261010T102020Z - 5 min.)",
+            "clock_skew",
+        ),
+        (
+            "Error: connect EHOSTUNREACH 169.254.169.254:80\n    at /var/task/index.js:3:1",
+            "metadata_unreachable",
+        ),
+    ],
+)
+def test_the_text_moves_a_cause_to_the_front(text: str, likeliest: str) -> None:
+    assert causes(text)[0] == likeliest
+
+
+def test_a_role_that_assumes_itself_may_be_named_twice() -> None:
+    text = "User: arn:aws:sts::210987654321:assumed-role/{}/run-1 is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::210987654321:role/ci/build"
+    assert causes(text.format("build"))[1] == "config_incomplete"
+    assert "config_incomplete" not in causes(text.format("buil"))
+    assert "config_incomplete" not in causes(text.format("build-all"))
+
+
+def test_raw_xml_of_ec2_is_a_program_that_signs_by_itself() -> None:
+    sentence = "AWS was not able to validate the provided access credentials"
+    xml = f"<Response><Errors><Error><Code>AuthFailure</Code><Message>{sentence}</Message></Error></Errors></Response>"
+    assert "missing_session_token" in causes(xml)[:3]
+    assert "missing_session_token" not in causes(f"AuthFailure: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expiry"),
+    [
+        ("Error loading SSO Token: The SSO access token has either expired or is otherwise invalid.", True),
+        ("Error loading SSO Token: Token for payroll does not exist", False),
+    ],
+)
+def test_a_login_that_never_was_is_not_over(text: str, expiry: bool) -> None:
+    match = match_text(text)[0]
+    assert (match.code, match.expiry_related) == ("SSOTokenLoadError", expiry)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"2026-10-10T10:00:00Z ERROR failed to load instance profile: no answer",
+        b'2026-10-10T10:00:00Z ERROR Get "http://169.254.169.254/latest/api/token": context deadline exceeded',
+        b"2026-10-10T10:00:00Z ERROR operation error ec2imds: GetMetadata, canceled, context deadline exceeded",
+    ],
+)
+def test_a_long_log_with_nothing_but_metadata_errors_is_not_passed_over(line: bytes) -> None:
+    quiet = b"2026-10-10T10:00:00Z INFO  worker handled request path=/api/items status=200\n"
+    data = quiet * (PIECE // len(quiet)) + line + b"\n" + quiet * (PIECE // len(quiet))
+    found: list[Match] = scan(io.BytesIO(data).read)
+    assert [match.ailment for match in found] == ["metadata"]
