@@ -16,7 +16,7 @@ import pytest
 from unexpire.credentials import Credentials
 from unexpire.errors import Denied, InteractionRequired, RefreshFailed, StoreError, UnexpireError
 from unexpire.freshness import DEFAULT_POLICY, Freshness
-from unexpire.refresher import Backoff, Refresher
+from unexpire.refresher import Backoff, Outage, Refresher
 
 START = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -66,6 +66,7 @@ class Store:
 
     def __init__(self) -> None:
         self.held: dict[str, Credentials] = {}
+        self.outages: dict[str, Outage] = {}
         self.locked = threading.Lock()
         self.broken = False
         self.unlockable = False
@@ -76,10 +77,21 @@ class Store:
             raise StoreError("cannot read")
         return self.held.get(identity)
 
-    def save(self, identity: str, credentials: Credentials) -> None:
+    def save(self, identity: str, credentials: Credentials, *, renewable: bool = True) -> None:
         if self.broken:
             raise StoreError("cannot write")
         self.held[identity] = credentials
+        self.outages.pop(identity, None)
+
+    def outage(self, identity: str) -> Outage | None:
+        if self.broken:
+            raise StoreError("cannot read")
+        return self.outages.get(identity)
+
+    def note(self, identity: str, outage: Outage) -> None:
+        if self.broken:
+            raise StoreError("cannot write")
+        self.outages[identity] = outage
 
     def forget(self, identity: str) -> None:
         self.held.pop(identity, None)
@@ -272,6 +284,201 @@ def test_a_clock_that_is_set_back_does_not_stretch_the_backoff(clock: Clock, sou
     source.answer = None
     keeper.current()
     assert source.calls == 2
+
+
+# --- nothing usable held: an outage is waited out, for a while
+
+
+def patient(source: Source, clock: Clock, seconds: float = 15, **more: Any) -> tuple[Refresher, list[float]]:
+    """A refresher that waits out an outage of so many seconds, and the pauses that it made."""
+    pauses: list[float] = []
+
+    def wait(pause: float) -> None:
+        pauses.append(pause)
+        clock.tick(timedelta(seconds=pause))
+
+    return refresher(source, patience=timedelta(seconds=seconds), wait=wait, **more), pauses
+
+
+def ends_at(source: Source, clock: Clock, moment: datetime) -> None:
+    def answer() -> Credentials:
+        if clock.now < moment:
+            raise OUTAGE
+        return source.session()
+
+    source.answer = answer
+
+
+@pytest.mark.parametrize(("lasts_s", "calls"), [(0.4, 2), (1, 3), (3, 5), (7, 6), (14, 8)])
+def test_a_short_outage_is_waited_out(clock: Clock, source: Source, lasts_s: float, calls: int) -> None:
+    keeper, pauses = patient(source, clock)
+    ends_at(source, clock, START + timedelta(seconds=lasts_s))
+    assert keeper.current().access_key_id == f"ASIA{calls}"
+    assert source.calls == calls
+    assert sum(pauses) <= 15
+    assert max(pauses) <= 4
+
+
+def test_a_long_outage_is_waited_out_once_and_then_fails_at_once(clock: Clock, source: Source) -> None:
+    keeper, pauses = patient(source, clock)
+    source.answer = OUTAGE
+    with pytest.raises(RefreshFailed):
+        keeper.current()
+    assert sum(pauses) == pytest.approx(15)
+    calls, pauses[:] = source.calls, []
+    assert calls <= 9
+    for _ in range(600):
+        with pytest.raises(RefreshFailed):
+            keeper.current()
+        clock.tick(SECOND)
+    assert pauses == []
+    assert source.calls - calls <= 14, "a call a minute"
+    clock.tick(HOUR)  # nobody asked for an hour: another outage, which is waited out as well
+    ends_at(source, clock, clock.now + 3 * SECOND)
+    assert keeper.current()
+
+
+def test_the_pauses_are_jittered(clock: Clock, source: Source) -> None:
+    keeper, pauses = patient(source, clock, backoff=Backoff(jitter=lambda: 1.0))
+    ends_at(source, clock, START + SECOND)
+    keeper.current()
+    assert pauses[0] == pytest.approx(0.375)
+
+
+def test_an_outage_of_ahead_is_waited_out_at_the_end(clock: Clock, source: Source) -> None:
+    """The renewals ahead failed for half an hour, the last of them a moment ago: whoever asks now still waits for the next."""
+    keeper, _ = patient(source, clock)
+    keeper.current()
+    clock.tick(21 * MINUTE)
+    ends_at(source, clock, START + 50 * MINUTE + 5 * SECOND)
+    while clock.now < START + 50 * MINUTE:
+        keeper.current()
+        clock.tick(SECOND)
+    assert keeper.current().expiration == clock.now + HOUR
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Denied("no", finding="assume-role-denied"),
+        InteractionRequired("log in", interaction="sso-login"),
+        RefreshFailed("gone", retryable=False),
+        RefreshFailed("the clock is wrong", retryable=True, finding="clock-skew"),
+    ],
+)
+def test_what_waiting_does_not_help_is_told_at_once(clock: Clock, source: Source, error: UnexpireError) -> None:
+    keeper, pauses = patient(source, clock)
+    source.answer = error
+    with pytest.raises(type(error)):
+        keeper.current()
+    assert (source.calls, pauses) == (1, [])
+
+
+def test_throttling_is_answered_with_longer_pauses(clock: Clock, source: Source) -> None:
+    keeper, pauses = patient(source, clock)
+    source.answer = RefreshFailed("slow down", retryable=True, finding="throttled")
+    with pytest.raises(RefreshFailed):
+        keeper.current()
+    assert pauses == [5, 10]
+    assert source.calls == 3
+
+
+def test_a_patient_stampede_into_an_outage_waits_together(clock: Clock, source: Source) -> None:
+    keeper, pauses = patient(source, clock)
+    source.answer = OUTAGE
+    errors: list[UnexpireError] = []
+
+    def ask() -> None:
+        try:
+            keeper.current()
+        except UnexpireError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == [OUTAGE] * 20
+    assert sum(pauses) == pytest.approx(15)
+    assert source.calls <= 9
+
+
+def test_a_forced_renewal_does_not_wait(clock: Clock, source: Source) -> None:
+    keeper, pauses = patient(source, clock)
+    source.answer = OUTAGE
+    with pytest.raises(RefreshFailed):
+        keeper.renew()
+    assert pauses == []
+
+
+# --- one outage for all processes
+
+
+def test_a_failure_is_shared_with_the_others(clock: Clock, source: Source) -> None:
+    store = Store()
+    crowd = [refresher(source, store=store) for _ in range(200)]
+    source.answer = OUTAGE
+    for each in crowd:
+        with pytest.raises(RefreshFailed, match="AWS cannot be reached"):
+            each.current()
+    assert source.calls == 1
+    while clock.now < START + 10 * MINUTE:
+        clock.tick(SECOND)
+        for each in crowd[::20]:
+            with pytest.raises(RefreshFailed):
+                each.current()
+    assert source.calls <= 8 + 14, "the hurry of the beginning, and then a call a minute for all"
+    source.answer = None
+    clock.tick(MINUTE)
+    assert crowd[7].current()
+    assert store.outages == {}
+    assert crowd[8].current() == crowd[7].peek()
+
+
+def test_a_held_set_stays_while_others_fail(clock: Clock, source: Source) -> None:
+    store = Store()
+    crowd = [refresher(source, store=store) for _ in range(20)]
+    first = crowd[0].current()
+    clock.tick(25 * MINUTE)
+    source.answer, source.calls = OUTAGE, 0
+    for _ in range(20 * 60):
+        assert all(each.current() == first for each in crowd)
+        clock.tick(SECOND)
+    assert 15 <= source.calls <= 30, "about one a minute, not one for each process"
+
+
+def test_who_has_nothing_waits_for_the_next_attempt_of_the_others(clock: Clock, source: Source) -> None:
+    store = Store()
+    other, (mine, _) = refresher(source, store=store), patient(source, clock, store=store)
+    ends_at(source, clock, START + 3 * SECOND)
+    with pytest.raises(RefreshFailed):
+        other.current()
+    assert mine.current()
+    assert source.calls <= 6
+
+
+@pytest.mark.parametrize("jump", [-5 * HOUR, 5 * HOUR])
+def test_a_failure_from_before_a_jump_of_the_clock_counts_for_nothing(
+    clock: Clock, source: Source, jump: timedelta
+) -> None:
+    store = Store()
+    source.answer = OUTAGE
+    with pytest.raises(RefreshFailed):
+        refresher(source, store=store).current()
+    clock.tick(jump)
+    source.answer = None
+    assert refresher(source, store=store).current()
+
+
+def test_nobody_is_held_up_longer_than_by_a_failure_of_his_own(clock: Clock, source: Source) -> None:
+    store = Store()
+    store.outages[source.identity] = Outage(OUTAGE, START, START + 9 * HOUR, failures=90)
+    keeper = refresher(source, store=store)
+    with pytest.raises(RefreshFailed):
+        keeper.current()
+    clock.tick(4 * SECOND)
+    assert keeper.current()
 
 
 # --- what sources give that is not good

@@ -1,54 +1,30 @@
 """One identity kept fresh: renewed ahead of need, once, by one of all who ask; what is held survives a failed renewal.
 
 FRESH: answer. STALE: answer, and renew in the background. EXPIRED: wait for the one renewal in flight, or fail with the reason. A
-failure is not repeated before its backoff is over, whoever asks, so an outage costs one call per interval and not one per request.
+failure is not repeated before its backoff is over, whoever asks and in whichever process, so an outage costs one call per interval
+and not one per request.
 """
 
 from __future__ import annotations
 
 import contextlib
-import random
+import os
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
+from .backoff import Attempts, Backoff, Outage
 from .credentials import Credentials
-from .errors import InteractionRequired, RefreshFailed, StoreError, UnexpireError
+from .errors import RefreshFailed, StoreError, UnexpireError
 from .freshness import DEFAULT_POLICY, Freshness, RefreshPolicy
 from .providers.base import Provider
+from .providers.worth import same, worthwhile
+from .stores.base import SessionStore
 
-__all__ = ["Backoff", "Refresher", "SessionStore", "Standing"]
-
-
-class SessionStore(Protocol):
-    """Where sessions are kept between processes. `lock` makes the renewal of one identity single-flight among all of them."""
-
-    def load(self, identity: str) -> Credentials | None: ...
-    def save(self, identity: str, credentials: Credentials) -> None: ...
-    def forget(self, identity: str) -> None: ...
-    def lock(self, identity: str) -> AbstractContextManager[None]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to leave a failing source alone: doubled from `first` to `longest`, less up to a quarter of jitter.
-
-    Never more than a tenth of what is left of the held session's life, so that a short one still gets several attempts.
-    """
-
-    first: timedelta = timedelta(seconds=5)
-    longest: timedelta = timedelta(minutes=1)
-    jitter: Callable[[], float] = random.random
-
-    def after(self, failures: int, life_left: timedelta | None) -> timedelta:
-        """The pause after so many failures in a row."""
-        pause = min(self.first * (2 ** min(failures - 1, 10)), self.longest)
-        if life_left is not None and life_left > timedelta(0):
-            pause = min(pause, max(life_left / 10, timedelta(seconds=0.5)))
-        return timedelta(seconds=pause.total_seconds() * (1 - 0.25 * self.jitter()))
+__all__ = ["Backoff", "Outage", "Refresher", "SessionStore", "Standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +45,6 @@ class Standing:
     last_renewed: datetime | None
 
 
-_SHORTEST_USEFUL = timedelta(seconds=5)
-"""A set with less life left is no use to a request that is about to be signed, unless its whole life is that short (the lab's)."""
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -81,16 +53,15 @@ def _in_background(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="unexpire-renewal", daemon=True).start()
 
 
-def _same(one: Credentials, other: Credentials) -> bool:
-    """The same keys with the same end; when they are taken to have begun does not matter."""
-    return one.issued(None) == other.issued(None)
-
-
 class Refresher:
     """Keeps one provider's credentials fresh. Thread-safe; every set it gives is one immutable value, never torn.
 
     store       sessions shared with other processes, and the lock that makes a renewal single-flight among them.
     background  how a renewal ahead of need is started; by default on a daemon thread.
+    patience    how long `current` tries again by itself where nothing usable is held and the failure may pass; by default it
+                fails at once. Counted from the first attempt in vain, whoever's it was: once an outage has lasted that long, all fail
+                at once. An attempt that has begun by then is waited for.
+    wait        how the pauses in between are spent, in seconds.
     """
 
     def __init__(
@@ -102,28 +73,30 @@ class Refresher:
         store: SessionStore | None = None,
         backoff: Backoff | None = None,
         background: Callable[[Callable[[], None]], None] = _in_background,
+        patience: timedelta | None = None,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self.provider = provider
         self.policy = policy
         self._clock = clock
         self._store = store
-        self._backoff = backoff if backoff is not None else Backoff()
         self._background = background
+        self._patience, self._wait = patience, wait
+        self._tries = Attempts(backoff if backoff is not None else Backoff())
+        self._held: Credentials | None = None
+        self._rejected: set[str] = set()
+        self._renewals = 0
+        self._asked = 0
+        self._last_renewed: datetime | None = None
+        self._unlock()
+        _all.add(self)
+
+    def _unlock(self) -> None:
+        """New locks: at the start, and in a forked child, where those of the parent may be held by threads that it does not have."""
         # `_flight` is held while the source is asked, `_state` only for moments: a hung source blocks nobody who has a usable set.
         self._flight = threading.Lock()
         self._state = threading.Lock()
-        self._held: Credentials | None = None
-        self._rejected: set[str] = set()
         self._renewing = False
-        self._error: UnexpireError | None = None
-        self._failures = 0
-        self._unchanged = 0
-        self._renewals = 0
-        self._attempts = 0
-        # The source was asked in vain at `_asked_at`, and is left alone until `_not_before`.
-        self._not_before: datetime | None = None
-        self._asked_at: datetime | None = None
-        self._last_renewed: datetime | None = None
 
     @property
     def identity(self) -> str:
@@ -170,12 +143,12 @@ class Refresher:
     @property
     def error(self) -> UnexpireError | None:
         """What the last attempt failed with; None where it did not. For who looks at thousands: `standing` describes as well."""
-        return self._error
+        return self._tries.error
 
     def try_again(self) -> None:
         """Wait no longer for the backoff to end: something has happened that may change the answer, a login for one."""
         with self._state:
-            self._not_before = self._failed_at = None
+            self._not_before = self._asked_at = None
 
     def standing(self) -> Standing:
         """How it stands now."""
@@ -188,11 +161,11 @@ class Refresher:
                 ends_at=held.expiration if held is not None else None,
                 advertised_end=self.policy.advertised_end(held) if held is not None else None,
                 renewal_due=self.policy.renewal_due(held) if held is not None else None,
-                next_attempt=self._not_before,
+                next_attempt=self._tries.not_before,
                 renewals=self._renewals,
-                failures=self._failures,
-                attempts=self._attempts,
-                last_error=self._error,
+                failures=self._tries.failures,
+                attempts=self._asked,
+                last_error=self._tries.error,
                 last_renewed=self._last_renewed,
             )
 
@@ -202,7 +175,7 @@ class Refresher:
 
     def _renew_ahead(self) -> bool:
         with self._state:
-            if self._renewing or self._waiting_out(self._clock()):
+            if self._renewing or self._tries.waiting_out(self._clock()):
                 return False
             self._renewing = True
         self._background(self._renew_quietly)
@@ -226,43 +199,81 @@ class Refresher:
         `stale` is what the caller knows already; `forced` wants another one even while that lives; `patient` keeps to the backoff.
         """
         with self._flight:
-            held = self._held
-            if held is not None and (not forced or stale is None or held.access_key_id != stale.access_key_id):
-                freshness = self.policy.freshness(held, self._clock())
-                if freshness is not Freshness.EXPIRED and held.access_key_id not in self._rejected:
+            while True:
+                held = self._held
+                other = held is not None and (stale is None or held.access_key_id != stale.access_key_id)
+                if held is not None and (other or not forced) and not self._in_need(self._clock()):
                     return held
-            with self._state:
-                if self._error is not None and self._waiting_out(self._clock()) and (patient or not forced):
-                    raise self._error
-            return self._fetch(forced)
+                try:
+                    if patient or not forced:
+                        self._mind_backoff()
+                    return self._fetch(forced=forced, patient=patient)
+                except UnexpireError:
+                    pause = None if forced else self._worth_waiting()
+                    if pause is None:
+                        raise
+                self._wait(pause.total_seconds())
 
-    def _waiting_out(self, now: datetime) -> bool:
-        """Whether the source is to be left alone. A clock that was set back does not stretch that."""
-        if self._not_before is None or self._asked_at is None:
-            return False
-        return self._asked_at <= now < self._not_before
+    def _mind_backoff(self) -> None:
+        """Raise the last failure, if it is not time for the next attempt yet."""
+        with self._state:
+            if self._tries.error is not None and self._tries.waiting_out(self._clock()):
+                raise self._tries.error
 
-    def _fetch(self, forced: bool = False) -> Credentials:
+    def _worth_waiting(self) -> timedelta | None:
+        """How long until the next attempt, for who has the patience; None where the failure is the answer."""
+        if self._patience is None:
+            return None
+        with self._state:
+            return self._tries.pause(self._patience, self._clock())
+
+    def _in_need(self, now: datetime) -> bool:
+        """Whether nothing is held that can be used."""
+        held = self._held
+        return held is None or held.access_key_id in self._rejected or self._expired(held, now)
+
+    def _expired(self, held: Credentials, now: datetime) -> bool:
+        return self.policy.freshness(held, now) is Freshness.EXPIRED
+
+    def _fetch(self, *, forced: bool = False, patient: bool = True) -> Credentials:
         """Lock, re-read, renew, publish. Called with `_flight` held.
 
-        Another process's set will do, but for a forced renewal only one that was not there before this process waited.
+        Another process's set will do, but for a forced renewal only one that was not there before this process waited. Another
+        process's failure will do as well, for who keeps to the backoff.
         """
         known = self._stored() if forced else None
-        try:
-            with self._locked():
-                found = self._from_store(known)
-                if found is not None:
-                    return self._take(found)
+        with self._locked():
+            found = self._from_store(known)
+            if found is not None:
+                return self._take(found)
+            if patient or not forced:
+                self._mind_others()
+            began = self._clock()
+            try:
                 found = self._ask()
-                if found is not self._held:
-                    self._publish(found)
-        except UnexpireError as error:
-            self._note_failure(error)
-            raise
+            except UnexpireError as error:
+                self._note_failure(error, began)
+                raise
+            if found is not self._held:
+                self._publish(found)
         with self._state:
             self._renewals += 1
             self._last_renewed = self._clock()
         return self._take(found)
+
+    def _mind_others(self) -> None:
+        """Raise the failure that another process had a moment ago, if it is not time for the next attempt yet."""
+        if self._store is None:
+            return
+        outage = None
+        with contextlib.suppress(StoreError):
+            outage = self._store.outage(self.provider.identity)
+        if outage is None:
+            return
+        now = self._clock()
+        with self._state:
+            if self._tries.follow(outage, now=now, in_need=self._in_need(now)):
+                raise outage.error
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -302,12 +313,12 @@ class Refresher:
             return None
         now = self._clock()
         freshness = self.policy.freshness(found, now)
-        needy = held is None or self.policy.freshness(held, now) is Freshness.EXPIRED
+        needy = held is None or self._expired(held, now)
         return found if freshness is Freshness.FRESH or (freshness is Freshness.STALE and needy) else None
 
     def _ask(self) -> Credentials:
         with self._state:
-            self._attempts += 1
+            self._asked += 1
         try:
             found = self.provider.fetch()
         except UnexpireError:
@@ -326,77 +337,48 @@ class Refresher:
                 finding="expired-session",
                 hint="unexpire diagnose",
             )
-        return self._usable(found, self._clock())
-
-    def _usable(self, found: Credentials, now: datetime) -> Credentials:
-        """`found`, or what is held where that is as good; raises RefreshFailed for a set that is over or no use any more.
-
-        A source may have nothing better than a set that is old already: a process with a cache, a static copy, the metadata service,
-        which gives the next set as late as 5 minutes before the end (EC2 user guide, "Instance metadata and user data": "Retrieve
-        security credentials"). Such a set is taken to begin now, so that it goes out, with a margin that fits what is left of it.
-        """
-        end, held = found.expiration, self._held
-        if end is None:
-            return found
-        if held is not None and held.expiration is not None and held.access_key_id not in self._rejected:
-            usable = self.policy.freshness(held, now) is not Freshness.EXPIRED
-            if usable and (_same(found, held) or end < held.expiration):
-                return held
-        if found.issued_at is None and self.provider.renewable:
-            found = found.issued(now.replace(microsecond=0))
-        if self.policy.freshness(found, now) is not Freshness.EXPIRED:
-            return found
-        if end - now >= _SHORTEST_USEFUL:
-            return found.issued(now)
-        raise RefreshFailed(
-            f"{self.provider.describe()} gives a session that is over, or nearly",
-            retryable=self.provider.renewable,
-            finding=self._finding_of_dead_sets(),
-            hint="unexpire diagnose",
-        )
-
-    def _finding_of_dead_sets(self) -> str:
-        if not self.provider.renewable:
-            return "static-session"
-        if self.provider.method in ("iam-role", "container-role"):
-            return "metadata-stale"
-        if self.provider.method == "custom-process":
-            return "process-bad-output"
-        # AWS itself ends no session in the moment it gives it: then the two clocks differ.
-        return "clock-skew"
+        held = self._held if self._held is not None and self._held.access_key_id not in self._rejected else None
+        return worthwhile(found, held=held, provider=self.provider, policy=self.policy, now=self._clock())
 
     def _publish(self, found: Credentials) -> None:
         if self._store is not None:
             with contextlib.suppress(StoreError):
-                self._store.save(self.provider.identity, found)
+                self._store.save(self.provider.identity, found, renewable=self.provider.renewable)
 
     def _take(self, found: Credentials) -> Credentials:
         """Hold it. The same set again, from a source that has no other yet, makes the next attempt wait as a failure does."""
         now = self._clock()
         with self._state:
-            same = self._held is not None and _same(self._held, found)
-            self._unchanged = self._unchanged + 1 if same else 0
+            unchanged = self._held is not None and same(self._held, found)
             self._held = found
-            self._error = None
-            self._failures = 0
-            self._not_before = self._asked_at = None
-            if same:
-                self._pause(now, self._unchanged)
+            if unchanged:
+                self._tries.unchanged(now, self._life_left(now))
+            else:
+                self._tries.succeeded()
         return found
 
-    def _pause(self, now: datetime, times: int) -> None:
+    def _life_left(self, now: datetime) -> timedelta | None:
         end = self.policy.advertised_end(self._held) if self._held is not None else None
-        left = max(end - now, timedelta(0)) if end is not None else None
-        self._asked_at = now
-        self._not_before = now + self._backoff.after(times, left)
+        return max(end - now, timedelta(0)) if end is not None else None
 
-    def _note_failure(self, error: UnexpireError) -> None:
+    def _note_failure(self, error: UnexpireError, began: datetime) -> None:
+        """For this process and, where waiting may help, for the others. Called with the store's lock held."""
         now = self._clock()
         with self._state:
-            self._error = error
-            self._failures += 1
-            failures = self._failures
-            if isinstance(error, InteractionRequired) or (isinstance(error, RefreshFailed) and not error.retryable):
-                # Only a human can change this answer: look again now and then, not often.
-                failures += 3
-            self._pause(now, failures)
+            in_need, left = self._in_need(now), self._life_left(now)
+            outage = self._tries.failed(error, began=began, now=now, in_need=in_need, life_left=left)
+        if outage is not None and self._store is not None:
+            with contextlib.suppress(StoreError):
+                self._store.note(self.provider.identity, outage)
+
+
+_all: weakref.WeakSet[Refresher] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for each in _all:
+        each._unlock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_after_fork)

@@ -271,7 +271,9 @@ class TestAhead:
         assert lab.count("dynamodb", outcome="ok") == 16
         assert lab.count(outcome="expired") == 0
 
-    def test_past_the_end_without_a_source_nothing_expired_is_sent(self, lab: Lab, clock: Clock) -> None:
+    def test_past_the_end_without_a_source_nothing_expired_is_sent(self, lab: Lab, clock: Clock, home: Path) -> None:
+        (home / ".config" / "unexpire").mkdir(parents=True)
+        (home / ".config" / "unexpire" / "config.toml").write_text("outage-wait = 0\n")
         client = session_of(Source(SourceRequest("role"), clock=clock), {}).client("dynamodb")
         client.list_tables()
         lab.outage("sts", "503", operation="AssumeRole")

@@ -47,6 +47,12 @@ class Desk:
     def shows_no_secret(self, text: str) -> None:
         assert not [secret for secret in self.lab.secrets() if secret in text]
 
+    def waits_out(self, seconds: float) -> None:
+        """The user's setting of how long an outage is waited out."""
+        folder = self.home / ".config" / "unexpire"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text(f"outage-wait = {seconds}\n")
+
     def assumed(self) -> int:
         return self.lab.count(operation="AssumeRole")
 

@@ -200,13 +200,37 @@ def test_a_failed_renewal_keeps_what_is_held_and_waits(desk: Desk) -> None:
 def test_an_expired_session_never_goes_out(desk: Desk) -> None:
     seeded = seed(desk, lived=3500, left=100)  # past what is advertised, and so past its use
     desk.lab.outage(service="sts", mode="500")
+    desk.waits_out(0)
     failed = desk.run(*ROLE)
     assert failed.stdout == ""
     assert failed.returncode == 9
     desk.lab.clear_outages()
+    desk.waits_out(15)
     desk.environment["AWS_EXECUTION_ENV"] = "other"
     desk.lane_of(*ROLE[1:]).with_suffix(".failed").unlink()
     assert json.loads(desk.run(*ROLE).stdout)["AccessKeyId"] != seeded.access_key_id
+
+
+def test_a_short_outage_is_waited_out_where_nothing_is_held(desk: Desk) -> None:
+    """Go, C++ and rclone ask at the very end of what they have, and end with the first failure."""
+    desk.lab.outage("sts", "503", operation="AssumeRole", times=2)
+    found = desk.run(*ROLE)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert desk.assumed() == 3
+    assert not list(desk.cache.sessions.glob("*.outage"))
+
+
+def test_two_command_lines_wait_out_one_outage_together(desk: Desk) -> None:
+    desk.lab.outage("sts", "503", operation="AssumeRole")
+    desk.waits_out(2)
+    both = [desk.start(*ROLE), desk.start("credential-process", "--profile=role")]
+    assert {process.wait(100) for process in both} == {9}
+    for process in both:
+        process.communicate()
+    assert 1 <= desk.assumed() <= 6, "at 0, 0.5, 1 and 2 s, whoever of them asks"
+    (left,) = desk.cache.sessions.glob("*.outage")
+    assert left.stat().st_mode & 0o777 == 0o600
+    desk.shows_no_secret(left.read_text())
 
 
 @pytest.mark.parametrize(

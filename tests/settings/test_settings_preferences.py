@@ -67,7 +67,7 @@ def test_an_unknown_key_is_a_problem_and_not_an_error(tmp_path: Path) -> None:
     assert found.cache == "memory"
     assert [(str(each.origin)[-2:], each.hint) for each in found.problems] == [
         (":3", "did you mean on-expiring?"),
-        (":4", "known: cache, on-expiring"),
+        (":4", "known: cache, on-expiring, outage-wait"),
     ]
 
 

@@ -162,7 +162,7 @@ def _deadline(process: CredentialProcess, prompt: _QuietPrompt) -> Iterator[None
         os.write(2, f"unexpire: {message}\n".encode())
         os._exit(code)
 
-    timer = threading.Timer(LONGEST_WAIT_S, give_up)
+    timer = threading.Timer(fast_lane.time_left_s(), give_up)
     timer.daemon = True
     timer.start()
     try:

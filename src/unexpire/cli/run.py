@@ -13,6 +13,7 @@ from .options import role_request, source_options
 
 if TYPE_CHECKING:
     from ..delivery.launch import Launch
+    from ..errors import UnexpireError
 
 __all__ = ["run"]
 
@@ -47,7 +48,9 @@ def run(
 
     role = role_request(role_arn, session_name, duration, external_id)
     try:
-        launch = prepare(command, profile=profile, role=role, imds=imds, prompt=TerminalPrompt(), use_agent=agent)
+        launch = prepare(
+            command, profile=profile, role=role, imds=imds, prompt=TerminalPrompt(), use_agent=agent, on_wait=_waiting
+        )
         for warning in launch.warnings:
             click.echo(f"unexpire: {warning}", err=True)
         sys.exit(_go(launch))
@@ -56,6 +59,10 @@ def run(
         if error.hint:
             click.echo(f"  try: {error.hint}", err=True)
         sys.exit(error.exit_code)
+
+
+def _waiting(error: UnexpireError) -> None:
+    click.echo(f"unexpire: {error}; trying again", err=True)
 
 
 def _go(launch: Launch) -> int:

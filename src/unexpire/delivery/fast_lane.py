@@ -24,6 +24,7 @@ FROM_AGENT = "--from-agent"
 _HELP = ("-h", "--help")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.15
 
+_began = time.monotonic()
 _led: list[int] = []
 """The lock that this process fetches under. It is held until the process ends, as the full command runs in the same one."""
 
@@ -32,7 +33,7 @@ def credential_process(arguments: list[str]) -> int | None:
     """Answer from the cache, or wait for the process that is fetching; None: this process is the one that has to fetch.
 
     Of all processes that find nothing at the same moment one leads, the others wait here, having imported nothing, and share its
-    answer or its failure. Gives up after 50 s, as the Go SDK ends a credential process after 60.
+    answer or its failure. Gives up after 45 s, as the Go SDK ends a credential process after 60.
     """
     if RENEW in arguments or FROM_AGENT in arguments or any(word in _HELP for word in arguments):
         return None  # the agent shares among processes what it has, so there is nothing to lead here
@@ -75,7 +76,7 @@ def _wait_or_lead(folder: str, lane: str, key: str, arguments: list[str]) -> int
     except ImportError:  # Windows: every process goes the long way, and they meet at the session's lock
         return None
     start, pause = time.time(), _FIRST_PAUSE_S
-    deadline = time.monotonic() + files.LONGEST_WAIT_S
+    deadline = _began + files.LONGEST_WAIT_S
     try:
         files.make_private(f"{folder}/{files.LANES}")
         lock = os.open(lane + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -124,6 +125,11 @@ def _failure(lane: str, key: str, start: float) -> int | None:
     if written <= now < not_before <= now + files.LONGEST_BACKOFF_S:
         return _say(2, f"{message}  not tried again for another {int(not_before - now) + 1} s\n", code)
     return None
+
+
+def time_left_s() -> float:
+    """How long this process may still take, the wait for another one counted in."""
+    return max(_began + files.LONGEST_WAIT_S - time.monotonic(), 1.0)
 
 
 def report(waits_for: str | None) -> None:

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,7 @@ from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment, utc_now
+from ..settings.preferences import preferences
 from . import agent_protocol, child
 from .child_settings import child_files, child_variables, region_of
 from .loopback import bind_loopback
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
     from .serving import Serving
 
-__all__ = ["Launch", "first_credentials", "prepare"]
+__all__ = ["Launch", "OnWait", "first_credentials", "prepare"]
+
+OnWait = Callable[[UnexpireError], None]
+"""Told of the failure that is waited out."""
 
 
 @dataclass(slots=True)
@@ -118,8 +123,12 @@ def prepare(
     prompt: Prompt,
     use_agent: bool = True,
     environment: Environment | None = None,
+    on_wait: OnWait | None = None,
 ) -> Launch:
-    """Find the command and get its first credentials, asking the human where needed. Raises CommandNotRun, UnexpireError."""
+    """Find the command and get its first credentials, asking the human where needed. Raises CommandNotRun, UnexpireError.
+
+    An outage is waited out for as long as the user's setting ``outage-wait`` says; `on_wait` is told of it, once.
+    """
     environment = environment or Environment.of(child.own_variables())
     path = child.find_command(command[0], environment.variables, environment.cwd)
     from ..providers.resolve import provider_for
@@ -131,7 +140,7 @@ def prepare(
         home = str(environment.home) if environment.home is not None else None
         ask = agent_protocol.ask_for_credentials
         held = ask(environment.variables, home, profile=profile, role=role, identity=provider.identity)
-    held = held or first_credentials(provider, environment)
+    held = held or first_credentials(provider, environment, on_wait)
     order = Order(
         profile=profile,
         role=role,
@@ -145,7 +154,7 @@ def prepare(
     return Launch(path, tuple(command), environment, prediction, order, warnings)
 
 
-def first_credentials(provider: Provider, environment: Environment) -> Credentials:
+def first_credentials(provider: Provider, environment: Environment, on_wait: OnWait | None = None) -> Credentials:
     """What is kept for this source already and usable, else what it gives now. Never an expired set: RefreshFailed then.
 
     What is due for renewal is good enough to start with: the process beside the command renews it while the command starts.
@@ -159,7 +168,18 @@ def first_credentials(provider: Provider, environment: Environment) -> Credentia
         return kept
     from ..refresher import Refresher
 
-    return Refresher(provider, policy=policy, clock=environment.clock, store=store).current()
+    told: list[UnexpireError] = []
+
+    def wait(seconds: float) -> None:
+        if on_wait is not None and not told and refresher.error is not None:
+            told.append(refresher.error)
+            on_wait(refresher.error)
+        time.sleep(seconds)
+
+    patience = preferences(environment).outage_wait
+    clock = environment.clock
+    refresher = Refresher(provider, policy=policy, clock=clock, store=store, patience=patience, wait=wait)
+    return refresher.current()
 
 
 def _warnings(provider: Provider, held: Credentials, now: datetime, *, imds: bool) -> list[str]:

@@ -14,6 +14,7 @@ from ..freshness import DEFAULT_POLICY, Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment
+from ..settings.preferences import preferences
 from ..stores import session_files
 from ..stores.process_document import CHAIN_VARIABLE, document
 from ..stores.session_cache import SessionCache
@@ -81,7 +82,7 @@ class CredentialProcess:
         held = store.load(provider.identity)
         judged = self._judged(held)
         if held is None or judged is Freshness.EXPIRED:
-            held = self._from_agent(provider) or self._refresher(provider, store).current()
+            held = self._from_agent(provider) or self._refresher(provider, store, self._patience()).current()
         elif judged is Freshness.STALE and store.on_disk:
             self._attempt = str(store.sessions / f"{store.name_of(provider.identity)}.attempt")
         refuse_dead(self.environment, held, self.profile)
@@ -143,10 +144,15 @@ class CredentialProcess:
 
         return provider_for(self.environment, profile=self.profile, role=self.role, prompt=self.prompt)
 
-    def _refresher(self, provider: Provider, store: SessionCache) -> Refresher:
+    def _refresher(self, provider: Provider, store: SessionCache, patience: timedelta | None = None) -> Refresher:
         from ..refresher import Refresher
 
-        return Refresher(provider, clock=self.environment.clock, store=store, background=not_here)
+        clock = self.environment.clock
+        return Refresher(provider, clock=clock, store=store, background=not_here, patience=patience)
+
+    def _patience(self) -> timedelta:
+        """How long an outage is waited out: Go, C++ and rclone ask for the next set only when the last one is over."""
+        return preferences(self.environment).outage_wait
 
     def _from_agent(self, provider: Provider) -> Credentials | None:
         """The agent's set, where one runs: it has botocore loaded already, and may hold what is not kept on the disk."""

@@ -23,6 +23,7 @@ from .order import PATH, Order, policy_for
 from .server import Request, Response
 
 if TYPE_CHECKING:
+    from ..backoff import Outage
     from ..refresher import Refresher, SessionStore
     from ..settings.environment import Environment
 
@@ -104,8 +105,8 @@ class Seeded:
             return stored or self._seed
         return stored if stored.expiration >= self._seed.expiration else self._seed
 
-    def save(self, identity: str, credentials: Credentials) -> None:
-        self._store.save(identity, credentials)
+    def save(self, identity: str, credentials: Credentials, *, renewable: bool = True) -> None:
+        self._store.save(identity, credentials, renewable=renewable)
         if identity == self._identity:
             self._seed = credentials
 
@@ -114,6 +115,12 @@ class Seeded:
 
     def lock(self, identity: str) -> AbstractContextManager[None]:
         return self._store.lock(identity)
+
+    def outage(self, identity: str) -> Outage | None:
+        return self._store.outage(identity)
+
+    def note(self, identity: str, outage: Outage) -> None:
+        self._store.note(identity, outage)
 
 
 def keep_fresh(refresher: Refresher, clock: Callable[[], datetime]) -> datetime | None:

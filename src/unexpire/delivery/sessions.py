@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["login_file", "newest_session", "not_here", "refuse_dead", "session_store", "states_of", "watched"]
 
+_OF_THE_WAY = (
+    "AWS_CA_BUNDLE", "AWS_CONTAINER_CREDENTIALS_", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_", "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_REGION", "AWS_STS_REGIONAL_ENDPOINTS", "AWS_USE_", "REQUESTS_CA_BUNDLE",
+)  # fmt: skip
+
 States = list[tuple[str, str]]
 """(path, `session_files.state_of`) of the files that an answer depends on."""
 
@@ -37,7 +42,16 @@ def session_store(environment: Environment, *, policy: RefreshPolicy = DEFAULT_P
     if folder is None:
         return MemorySessions(Path(), policy=policy, clock=environment.clock)
     kinds = {"file": SessionCache, "keyring": KeyringSessions, "memory": MemorySessions}
-    return kinds[preferences(environment).cache](Path(folder), policy=policy, clock=environment.clock)
+    kind = kinds[preferences(environment).cache]
+    clock = environment.clock
+    return kind(Path(folder), policy=policy, clock=clock, surroundings=lambda: _way_to_aws(environment))
+
+
+def _way_to_aws(environment: Environment) -> str:
+    """A digest of what decides whether AWS is reached: an outage of one proxy, endpoint or Region is none of another."""
+    names = [name for name in environment.variables if name.lower().endswith("_proxy") or name.startswith(_OF_THE_WAY)]
+    way = [(name, environment.variables[name]) for name in sorted(names)]
+    return hashlib.sha256(repr((way, watched(environment))).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def watched(environment: Environment) -> States:

@@ -18,6 +18,7 @@ from ..providers.base import Prompt, Provider
 from ..providers.resolve import RoleRequest, provider_for
 from ..refresher import Refresher
 from ..settings.environment import Clock, Environment, utc_now
+from ..settings.preferences import preferences
 from .sessions import session_store
 
 __all__ = ["Source", "SourceRequest"]
@@ -115,7 +116,9 @@ class Source:
         self._refresher = self._new_refresher(environment)
 
     def _new_refresher(self, environment: Environment) -> Refresher:
-        return Refresher(self._following, policy=_POLICY, clock=self._clock, store=session_store(environment))
+        patience = preferences(environment).outage_wait
+        store = session_store(environment)
+        return Refresher(self._following, policy=_POLICY, clock=self._clock, store=store, patience=patience)
 
     @property
     def method(self) -> str:

@@ -5,6 +5,7 @@
     # ~/.config/unexpire/config.toml
     cache = "file"              # where temporary sessions are kept: file (default), keyring, memory
     on-expiring = "notify-send 'AWS session of %s ends soon'"
+    outage-wait = 15            # seconds that a start without any usable session waits out an outage; 0 to 45
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Cache", "Preferences", "preferences", "preferences_path"]
 
 Cache = Literal["file", "keyring", "memory"]
-_KEYS = ("cache", "on-expiring")
+_KEYS = ("cache", "on-expiring", "outage-wait")
+_OUTAGE_WAIT_S = 15
+_LONGEST_OUTAGE_WAIT_S = 45
+"""The Go SDK ends a credential process after a minute (aws-sdk-go-v2, credentials/processcreds/provider.go, `DefaultTimeout`)."""
 _LIMIT = 64 * 1024
 
 
@@ -35,6 +40,7 @@ class Preferences:
 
     cache: Cache = "file"
     on_expiring: str | None = field(default=None, repr=False)
+    outage_wait: timedelta = timedelta(seconds=_OUTAGE_WAIT_S)
     path: Path | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -92,7 +98,10 @@ class _Reader:
         command = document.get("on-expiring")
         if command is not None and not isinstance(command, str):
             raise self._wrong("on-expiring", "a command line in quotes")
-        return Preferences(cast(Cache, cache), command or None, self._path, problems)
+        wait = document.get("outage-wait", _OUTAGE_WAIT_S)
+        if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _LONGEST_OUTAGE_WAIT_S:
+            raise self._wrong("outage-wait", f"a number of seconds from 0 to {_LONGEST_OUTAGE_WAIT_S}")
+        return Preferences(cast(Cache, cache), command or None, timedelta(seconds=wait), self._path, problems)
 
     def _parse(self) -> Mapping[str, object]:
         import tomllib

@@ -19,10 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..backoff import Outage
 from ..credentials import Credentials, KeyKind, parse_timestamp
 from ..errors import StoreError
 from ..freshness import DEFAULT_POLICY, Freshness, RefreshPolicy
 from . import atomic, session_files
+from .outages import outage_text, parse_outage
 from .process_document import document
 
 __all__ = ["Entry", "KeyringSessions", "MemorySessions", "SessionCache"]
@@ -30,6 +32,7 @@ __all__ = ["Entry", "KeyringSessions", "MemorySessions", "SessionCache"]
 _PRUNE_EVERY_S = 3600
 _LOCK_TIMEOUT_S = 120.0
 _SHORTEST_BACKOFF_S = 3.0
+_BESIDE = (".attempt", ".outage")
 _KEYRING_FORM = "unexpire-keyring 1\n"
 _KEYRING_SERVICE = "unexpire"
 
@@ -49,14 +52,23 @@ class Entry:
 
 
 class SessionCache:
-    """Sessions in files under `folder`; `policy` says until when the fast lane may hand one out without looking closer."""
+    """Sessions in files under `folder`; `policy` says until when the fast lane may hand one out without looking closer.
+
+    `surroundings` gives a digest of the settings that a failure may come of: one that was noted under others no longer counts.
+    """
 
     def __init__(
-        self, folder: Path, *, policy: RefreshPolicy = DEFAULT_POLICY, clock: Callable[[], datetime] = _utc_now
+        self,
+        folder: Path,
+        *,
+        policy: RefreshPolicy = DEFAULT_POLICY,
+        clock: Callable[[], datetime] = _utc_now,
+        surroundings: Callable[[], str] = str,
     ) -> None:
         self.folder = folder
         self._policy = policy
         self._clock = clock
+        self._surroundings = surroundings
 
     @property
     def sessions(self) -> Path:
@@ -75,17 +87,36 @@ class SessionCache:
         entry = self._entry(_name(identity))
         return entry.credentials if entry is not None and entry.identity == identity else None
 
-    def save(self, identity: str, credentials: Credentials) -> None:
-        """Keep a temporary session that has an end; anything else is not kept. Raises StoreError.
+    def save(self, identity: str, credentials: Credentials, *, renewable: bool = True) -> None:
+        """Keep a temporary session that has an end; anything else is not kept. An outage is over. Raises StoreError.
 
-        Long-term keys are never copied, and a session whose end nobody knows could not be judged by the next reader.
+        Long-term keys are never copied, and a session whose end nobody knows could not be judged by the next reader. Of one that is
+        not `renewable` no renewal is started ahead of need: it would only find that a person has to type a code.
         """
-        if not _is_keepable(credentials):
+        with contextlib.suppress(OSError):
+            self._outage_file(identity).unlink()
+        end = self._policy.advertised_end(credentials)
+        if not _is_keepable(credentials) or end is None:
             return
         self._put(_name(identity), self._text(identity, credentials))
-        with contextlib.suppress(OSError):
-            (self.sessions / f"{_name(identity)}.attempt").unlink()
+        if renewable:
+            with contextlib.suppress(OSError):
+                (self.sessions / f"{_name(identity)}.attempt").unlink()
+        else:
+            self.postpone(identity, end)
         self._prune()
+
+    def outage(self, identity: str) -> Outage | None:
+        """What was noted last, if nothing that it may have come of has changed since."""
+        return parse_outage(session_files.read(str(self._outage_file(identity))), identity, self._surroundings())
+
+    def note(self, identity: str, outage: Outage) -> None:
+        """Leave a failure that may pass for the other processes. Raises StoreError."""
+        text = outage_text(identity, self._surroundings(), outage)
+        atomic.replace(self._outage_file(identity), text, mode=0o600)
+
+    def _outage_file(self, identity: str) -> Path:
+        return self.sessions / f"{_name(identity)}.outage"
 
     def forget(self, identity: str) -> None:
         """Remove the session kept for `identity`, and every command line's way to it. Raises StoreError."""
@@ -162,6 +193,7 @@ class SessionCache:
         """Remove one session by its file name: True if it was there. Raises StoreError."""
         there = atomic.remove(self.sessions / name)
         atomic.remove(self.sessions / f"{name}.attempt")
+        atomic.remove(self.sessions / f"{name}.outage")
         for lane, session, _ in self._labels():
             if session == name:
                 atomic.remove(lane)
@@ -170,7 +202,8 @@ class SessionCache:
     def forget_all(self) -> int:
         """Remove everything that is kept; how many sessions. Raises StoreError."""
         count = sum(self.forget_name(path.name) for path in _files(self.sessions))
-        for path in (*_files(self.lanes), *_files(self.lanes, ".failed"), *_files(self.sessions, ".attempt")):
+        beside = [path for suffix in _BESIDE for path in _files(self.sessions, suffix)]
+        for path in (*_files(self.lanes), *_files(self.lanes, ".failed"), *beside):
             atomic.remove(path)
         return count
 
@@ -220,6 +253,9 @@ class SessionCache:
                 if entry is not None and self._policy.freshness(entry.credentials, now) is Freshness.EXPIRED:
                     atomic.remove(path)
                     atomic.remove(self.sessions / f"{path.name}.attempt")
+            for path in _files(self.sessions, ".outage"):
+                if seconds - path.stat().st_mtime > _PRUNE_EVERY_S:
+                    atomic.remove(path)
 
 
 class KeyringSessions(SessionCache):
@@ -255,10 +291,8 @@ class MemorySessions(SessionCache):
 
     on_disk = False
 
-    def __init__(
-        self, folder: Path, *, policy: RefreshPolicy = DEFAULT_POLICY, clock: Callable[[], datetime] = _utc_now
-    ) -> None:
-        super().__init__(folder, policy=policy, clock=clock)
+    def __init__(self, folder: Path, **more: Any) -> None:
+        super().__init__(folder, **more)
         self._held: dict[str, Credentials] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -267,7 +301,14 @@ class MemorySessions(SessionCache):
         """The session kept for `identity` by this process."""
         return self._held.get(identity)
 
-    def save(self, identity: str, credentials: Credentials) -> None:
+    def outage(self, identity: str) -> Outage | None:
+        """None: nothing is left for other processes, and this one's refresher knows its own."""
+        return None
+
+    def note(self, identity: str, outage: Outage) -> None:
+        """Nothing."""
+
+    def save(self, identity: str, credentials: Credentials, *, renewable: bool = True) -> None:
         """Keep a temporary session for as long as this process lives."""
         if _is_keepable(credentials):
             self._held[identity] = credentials

@@ -6,6 +6,7 @@ session's document is stored ready to go out, with the two moments that decide a
 
     sessions/NAME            one session: a first line, the two moments, the document, what else is known as JSON; 0600
     sessions/NAME.attempt    a renewal of it was started; its time says when, or from when on another may be
+    sessions/NAME.outage     the last failure to renew it that may pass, and when to try again, for all processes; no secret
     lanes/NAME               which session a command line gets, and the state of the files that this was read from; no secret
     lanes/NAME.lock          held by the one process that fetches for this command line; it says which and what it waits for
     lanes/NAME.failed        how the last fetch ended, for those who waited for it
@@ -30,7 +31,7 @@ _FAILURE_FORM = "unexpire-failure 1"
 NOT_ON_DISK = "-"
 """In the place of a session's name: sessions for this command line are kept in memory or in the keyring."""
 
-LONGEST_WAIT_S = 50
+LONGEST_WAIT_S = 45
 """How long a credential process may take: the Go SDK ends one after 60 s (aws-sdk-go-v2, `processcreds.DefaultTimeout`)."""
 
 RENEWAL_TAKES_S = 60
