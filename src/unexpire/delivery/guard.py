@@ -85,12 +85,12 @@ def _is_ours(host: str, port: int, names: Collection[str]) -> bool:
 
 
 def check_peer_on_link(request: Request) -> Refusal | None:
-    """None where the other end has a link-local address, as everything on the network of a link-local address has.
+    """None where the other end is on the network of `LINK_ADDRESSES`, 169.254.170.0/24.
 
     Linux takes a packet for any of its addresses from any of its networks: the address that is listened on keeps nobody out.
     """
     peer = request.peer[0] if request.peer is not None else ""
-    if peer.startswith("169.254."):
+    if peer.startswith("169.254.170."):
         return None
     return Refusal(403, "ForbiddenPeer", "only programs on the network of this address are answered")
 
