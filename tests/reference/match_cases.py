@@ -332,6 +332,20 @@ LAYOUTS: dict[str, Callable[[Answer], str]] = {
 _SSO = _any("sso_login_required")
 _NONE = _any("no_credentials", "metadata_unreachable", "config_incomplete")
 CLIENT_TEXTS = (
+    Case("sts, in the words of its page", "The web identity token that was passed is expired or is not valid. Get a new identity token and retry.", "ExpiredTokenException", _any("web_identity_token_expired"), True),
+    Case("duckdb, no keys", "IO Error: HTTP GET error: HTTP 403 Authentication Failure - this is usually caused by invalid or missing credentials.\n* No credentials are provided.", None, _any("no_credentials"), False),
+    Case("duckdb, 400", "HTTP Error: HTTP GET error on 'https://shop.s3.eu-north-1.amazonaws.com/a.parquet' (HTTP 400)", None, SESSION, True),
+    Case("arrow, 400", "OSError: When getting information for key 'a' in bucket 'shop': AWS Error UNKNOWN (HTTP status 400) during HeadObject operation: No response body.", "HTTP400", SESSION, True),
+    Case("arrow, denied", "OSError: When getting information for key 'a' in bucket 'shop': AWS Error ACCESS_DENIED during HeadObject operation: No response body.", "AccessDenied", _any("permission_denied"), False),
+    Case("java 1, no endpoint", "com.amazonaws.SdkClientException: Failed to connect to service endpoint: ", "SdkClientException", _any("metadata_unreachable"), False),
+    Case("java 2, imds", "software.amazon.awssdk.core.exception.SdkClientException: Unable to contact EC2 metadata service.", "SdkClientException", _any("metadata_unreachable"), False),
+    Case("ruby, profile", "Aws::Errors::NoSuchProfileError: Profile `shop' is not found in /srv/.aws/credentials", "ProfileNotFound", _any("config_incomplete"), False),
+    Case("rust, profile", "ProviderError(InvalidConfiguration { source: \"ProfileFile provider could not be built: profile `shop` was not defined\" })", "ProfileNotFound", _any("config_incomplete"), False),
+    Case("js 3, sso token", "Error: The SSO session token associated with profile=shop was not found or is invalid. To refresh this SSO session run 'aws sso login' with the corresponding profile.", "SSOSessionExpired", _SSO, True),
+    Case("a tool's own words for sso", "Your login has expired. Run `aws sso login --profile shop` and try again.", "SSOSessionExpired", _SSO, True),
+    Case("php, cut sentence", "SignatureDoesNotMatch (client): The request signature we calculated does not match (truncated...)", "SignatureDoesNotMatch", _any("bad_secret_key"), False),
+    Case("botocore, broken file", "botocore.exceptions.ConfigParseError: Unable to parse config file: /srv/.aws/config", "InvalidConfig", _any("config_incomplete"), False),
+    Case("s3fs-fuse", "curl.cpp:RequestPerform(2423): HTTP response code 400, returning EIO. Body Text: <?xml version=\"1.0\"?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>", "ExpiredToken", SESSION, True),
     Case("sts, issued too long ago", "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>Token too old: 90210</Message></Error></ErrorResponse>", "ExpiredTokenException", _any("web_identity_token_expired"), True),
     Case("crt in java", "Caused by: software.amazon.awssdk.core.exception.SdkClientException: Failed to send the request: Token expired - needs a refresh.", "SdkClientException", SESSION, True),
     Case("crt", "aws-c-s3: AWS_ERROR_S3_TOKEN_EXPIRED, Token expired - needs a refresh.", "ExpiredToken", SESSION, True),
@@ -428,6 +442,9 @@ CLIENT_TEXTS = (
 )  # fmt: skip
 
 NEGATIVES = (
+    "HTTP Error: HTTP GET error on 'https://files.acme.io/a.parquet' (HTTP 400)",
+    "OSError: AWS Error NETWORK_CONNECTION during HeadBucket operation: curlCode: 28, Timeout was reached",
+    "Your trial has expired. Run `acme login` and try again.",
     "Error: oss: service returned error: StatusCode=403, ErrorCode=SignatureDoesNotMatch, ErrorMessage=The request signature we calculated does not match the signature you provided., RequestId=5F0B",
     "<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message><Details>Request has expired: 3600</Details></Error>",
     "getting credentials: exec: exit status 1 (kubelogin: azmk8s.io)",

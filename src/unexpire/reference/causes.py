@@ -276,6 +276,11 @@ def _sso(shown: Shown, ranking: Ranking) -> None:
         ranking.second("sso_cache_mismatch")
 
 
+def _words(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"\baws sso login\b"):
+        ranking.first("sso_login_required", "the text asks for a login to SSO")
+
+
 def _registry(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"public\.ecr\.aws"):
         ranking.look("`docker logout public.ecr.aws`: a public image needs no login, and a dead one is worse than none")
@@ -283,6 +288,8 @@ def _registry(shown: Shown, ranking: Ranking) -> None:
 
 
 def _bare(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"no credentials are provided"):
+        ranking.first("no_credentials", "the text says that the program had none")
     ranking.look("a GET or a list of the same bucket: unlike HEAD they come with a body that names the code")
 
 
@@ -329,6 +336,7 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "sso-never": _sso,
     "sso-session-revoked": _sso,
     "sso-cache": _sso,
+    "session-words": _words,
     "registry-expired": _registry,
     "registry-login": _registry,
     "s3-head": _bare,
