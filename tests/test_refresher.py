@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -832,6 +834,36 @@ def test_a_stampede_of_processes_makes_one_call(tmp_path: Path) -> None:
         answers.append(child.communicate(timeout=60)[0].strip())
     assert answers == ["ASIAONE"] * 8
     assert log.read_text() == "fetched\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_forked_during_a_renewal_renews_for_itself(source: Source) -> None:
+    keeper = refresher(source, background=lambda work: None)
+    asked, answered = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def answer() -> Credentials:
+        if os.getpid() == parent:
+            asked.set()
+            answered.wait(60)
+        return source.session()
+
+    source.answer = answer
+    thread = threading.Thread(target=keeper.current)
+    thread.start()
+    assert asked.wait(60)
+    here, there = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=lambda: there.send(keeper.current().access_key_id))
+    child.start()
+    try:
+        assert here.poll(60), "the child waits for a thread that it does not have"
+        assert here.recv() == "ASIA2"
+    finally:
+        answered.set()
+        thread.join()
+        child.join()
+    assert keeper.current().access_key_id == "ASIA1"
 
 
 # --- what it tells

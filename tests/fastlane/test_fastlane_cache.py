@@ -11,16 +11,22 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unexpire.backoff import Outage
 from unexpire.credentials import Credentials
 from unexpire.delivery import fast_lane
+from unexpire.delivery.sessions import session_store
+from unexpire.errors import RefreshFailed
 from unexpire.freshness import DEFAULT_POLICY
+from unexpire.settings.environment import Environment
 from unexpire.stores import session_files
-from unexpire.stores.session_cache import MemorySessions, SessionCache
+from unexpire.stores.outages import outage_text, parse_outage
+from unexpire.stores.session_cache import KeyringSessions, MemorySessions, SessionCache
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
@@ -164,6 +170,79 @@ def test_a_renewal_waits_for_its_time_and_no_clock_jump_blocks_it(tmp_path: Path
     assert session_files.claim_renewal(attempt, (NOW + timedelta(minutes=5, seconds=1)).timestamp())
     cache.postpone("a", NOW + timedelta(days=1))
     assert session_files.claim_renewal(attempt, NOW.timestamp())
+
+
+@pytest.mark.parametrize("life", [timedelta(minutes=15), timedelta(hours=1), timedelta(hours=12)])
+def test_of_a_session_that_takes_a_person_no_renewal_is_started_before_its_end(tmp_path: Path, life: timedelta) -> None:
+    cache = SessionCache(tmp_path, clock=lambda: NOW)
+    kept = session(life=life)
+    attempt = str(cache.sessions / f"{cache.name_of('a')}.attempt")
+    due, end = DEFAULT_POLICY.renewal_due(kept), DEFAULT_POLICY.advertised_end(kept)
+    assert due is not None
+    assert end is not None
+    cache.save("a", kept, renewable=False)
+    for moment in (due, due + (end - due) / 2, end - timedelta(seconds=1)):
+        assert not session_files.claim_renewal(attempt, moment.timestamp())
+    cache.save("a", session(2, life=life))
+    assert session_files.claim_renewal(attempt, due.timestamp())
+
+
+def outage(**more: Any) -> Outage:
+    error = RefreshFailed("AWS is out", retryable=True, where="~/.aws/config:3", hint="wait", finding="throttled")
+    return Outage(error, NOW, NOW + timedelta(seconds=5), **more)
+
+
+@pytest.mark.parametrize("kind", [SessionCache, KeyringSessions])
+def test_an_outage_is_told_to_the_others_until_it_is_over(tmp_path: Path, kind: type[SessionCache]) -> None:
+    mine, others = kind(tmp_path, clock=lambda: NOW), kind(tmp_path, clock=lambda: NOW)
+    assert others.outage("a") is None
+    mine.note("a", outage(failures=3, urgent=2, in_need_since=NOW - timedelta(seconds=2)))
+    found = others.outage("a")
+    assert found is not None
+    assert (found.asked_at, found.not_before, found.failures, found.urgent) == (NOW, NOW + timedelta(seconds=5), 3, 2)
+    assert found.in_need_since == NOW - timedelta(seconds=2)
+    assert (str(found.error), found.error.hint) == ("AWS is out (~/.aws/config:3)", "wait")
+    assert (found.error.retryable, found.error.finding) == (True, "throttled")
+    assert others.outage("b") is None
+    (left,) = mine.sessions.glob("*.outage")
+    assert left.stat().st_mode & 0o777 == 0o600
+    mine.save("a", Credentials("AKIAEXAMPLEEXAMPLE00", "s"))  # not kept, and yet the source has answered
+    assert others.outage("a") is None
+    mine.note("a", outage())
+    mine.forget("a")
+    mine.note("b", outage())
+    mine.forget_all()
+    assert not list(mine.sessions.glob("*.outage"))
+
+
+def test_an_outage_under_other_settings_is_none(tmp_path: Path) -> None:
+    SessionCache(tmp_path, surroundings=lambda: "a proxy").note("a", outage())
+    assert SessionCache(tmp_path, surroundings=lambda: "a proxy").outage("a") is not None
+    assert SessionCache(tmp_path, surroundings=lambda: "another").outage("a") is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"HTTPS_PROXY": "http://10.0.0.1:3128"}, {"AWS_REGION": "eu-west-1"}, {"AWS_CA_BUNDLE": "/b"}, None]
+)
+def test_a_change_of_the_way_to_aws_ends_the_waiting(tmp_path: Path, change: dict[str, str] | None) -> None:
+    (tmp_path / ".aws").mkdir()
+    variables = {"HOME": str(tmp_path), "AWS_PROFILE": "a"}
+    session_store(Environment.of(variables)).note("a", outage())
+    assert session_store(Environment.of({**variables, "AWS_PROFILE": "b", "LANG": "C"})).outage("a") is not None
+    if change is None:
+        (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-1\n")
+    assert session_store(Environment.of({**variables, **(change or {})})).outage("a") is None
+
+
+@given(
+    st.binary(max_size=60) | st.sampled_from([b"unexpire-outage 1\n{}", b"unexpire-outage 1\n[", b"unexpire-outage 1"])
+)
+def test_rubbish_for_an_outage_is_none(content: bytes) -> None:
+    text = content.decode("utf-8", "surrogateescape")
+    assert parse_outage(text, "a", "") is None
+    whole = outage_text("a", "", outage())
+    for end in range(len(whole) - 1):
+        assert parse_outage(whole[:end], "a", "") is None
 
 
 @given(

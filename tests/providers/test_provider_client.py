@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
 from provider_kinds import POISON
 
@@ -112,3 +117,35 @@ def test_proxies_and_certificates_are_those_of_the_environment_looked_at(tmp_pat
     assert aws.way_to(environment, None, "https://sts.internal")[0] is None
     assert aws.way_to(environment, None, "https://127.0.0.1:8443/x")[0] is None
     assert aws.way_to(environment, None, "http://sts.amazonaws.com")[0] is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_forked_while_a_client_is_made_makes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    making, made = threading.Event(), threading.Event()
+    parent = os.getpid()
+    plain = botocore.session.Session.create_client
+
+    def create(self: botocore.session.Session, *words: Any, **more: Any) -> Any:
+        if os.getpid() == parent:
+            making.set()
+            made.wait(60)
+        return plain(self, *words, **more)
+
+    monkeypatch.setattr(botocore.session.Session, "create_client", create)
+    environment = Environment.of({"HOME": str(tmp_path), "AWS_REGION": "eu-west-1"})
+    thread = threading.Thread(target=aws.client, args=("sts", environment))
+    thread.start()
+    assert making.wait(60)
+    here, there = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: there.send(aws.client("sts", environment).meta.endpoint_url)
+    )
+    child.start()
+    try:
+        assert here.poll(60), "the child waits for a thread that it does not have"
+        assert here.recv() == "https://sts.eu-west-1.amazonaws.com"
+    finally:
+        made.set()
+        thread.join()
+        child.join()

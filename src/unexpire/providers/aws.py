@@ -7,6 +7,7 @@ client never looks at this process's variables or files, because what is looked 
 from __future__ import annotations
 
 import functools
+import os
 import re
 import threading
 from collections.abc import Mapping
@@ -269,6 +270,19 @@ _creating = threading.Lock()
 @functools.cache
 def _session_for(sts_regional_endpoints: str | None) -> Session:
     return bare_session({"sts_regional_endpoints": sts_regional_endpoints} if sts_regional_endpoints else None)
+
+
+def _after_fork() -> None:
+    """In a forked child: the thread that was making a client is not here, to go on with it or to give back the lock."""
+    global _creating
+    if _creating.locked():
+        _session_for.cache_clear()
+        _loader.cache_clear()
+        _creating = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _flag(environment: Environment, profile: Profile | None, name: str) -> bool:
