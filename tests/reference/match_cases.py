@@ -332,6 +332,8 @@ LAYOUTS: dict[str, Callable[[Answer], str]] = {
 _SSO = _any("sso_login_required")
 _NONE = _any("no_credentials", "metadata_unreachable", "config_incomplete")
 CLIENT_TEXTS = (
+    Case("a code alone", "InvalidToken", "InvalidToken", _any("wrong_region_or_partition", "stale_session_token"), False),
+    Case("a code before words of a tool about AWS", "AuthFailure: AWS says no", "AuthFailure", _any("clock_skew", "wrong_region_or_partition", "bad_access_key"), False),
     Case("sts, in the words of its page", "The web identity token that was passed is expired or is not valid. Get a new identity token and retry.", "ExpiredTokenException", _any("web_identity_token_expired"), True),
     Case("duckdb, no keys", "IO Error: HTTP GET error: HTTP 403 Authentication Failure - this is usually caused by invalid or missing credentials.\n* No credentials are provided.", None, _any("no_credentials"), False),
     Case("duckdb, 400", "HTTP Error: HTTP GET error on 'https://shop.s3.eu-north-1.amazonaws.com/a.parquet' (HTTP 400)", None, SESSION, True),
@@ -442,6 +444,10 @@ CLIENT_TEXTS = (
 )  # fmt: skip
 
 NEGATIVES = (
+    "InvalidToken: The form is too old, reload the page",
+    "AuthFailure: imap login failed for maria",
+    "Unable to parse config file: nginx.conf",
+    "Request has expired. Ask the bank for another key pair request",
     "HTTP Error: HTTP GET error on 'https://files.acme.io/a.parquet' (HTTP 400)",
     "OSError: AWS Error NETWORK_CONNECTION during HeadBucket operation: curlCode: 28, Timeout was reached",
     "Your trial has expired. Run `acme login` and try again.",

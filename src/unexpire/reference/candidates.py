@@ -169,16 +169,28 @@ _AWS_HELPERS = (
     "okta-aws",
     "gimme-aws",
 )
-_STARTS_MACHINES = re.compile(
-    r"\bkitchen\b|\bpacker\b|\bvagrant\b|\bami-[0-9a-f]{8}|\bi-[0-9a-f]{8}|security group|key ?pair"
-)
+_STARTS_MACHINES = re.compile(r"\bkitchen\b|\bpacker\b|\bvagrant\b|\bami-[0-9a-f]{8}|\bi-[0-9a-f]{8}")
 """What drives EC2, whose words for an expired session are nobody else's in such a text."""
+_ANYBODYS = frozenset(
+    (
+        *("InvalidToken", "UnauthorizedException", "ForbiddenException", "NotAuthorizedException", "AuthFailure"),
+        *(
+            "InvalidClientException",
+            "UnauthorizedClientException",
+            "InvalidSignature",
+            "InvalidConfig",
+            "ProfileNotFound",
+        ),
+    )
+)
 _USER_TOKENS = ("cognito", "notauthorized", "not authorized exception", "amplify")
 
 
 def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
     """Is it AWS's at all? Words that other systems use too count only where something of AWS stands beside them."""
     lower, ailment, code = flat.lower, candidate.ailment, candidate.code
+    if _anybodys(candidate) and len(lower) > len(code or "") + 8 and not names_aws(lower):
+        return False  # alone, a code is asked about; before a sentence of another, it is another's
     if ailment in ("exec-failed", "exec-missing"):
         helper = re.search(r"exec: executable \"?(?:\S{0,80}/)?([\w.-]{1,80})", lower)
         return helper[1].startswith(_AWS_HELPERS) if helper else not any(sign in lower for sign in _OTHER_CLUSTERS)
@@ -211,6 +223,12 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
     if ailment == "session-words":
         return re.search(r"level=(?:info|debug)|\b(?:info|debug)\b|refreshing|found in cache", lower) is None
     return not (code == "ForbiddenException" and candidate.rule is None)
+
+
+def _anybodys(candidate: Candidate) -> bool:
+    """A plain word before a sentence that is none of ours: `InvalidToken: the form is too old`."""
+    mention = candidate.mention
+    return candidate.rule is None and mention is not None and mention.layout == "word" and candidate.code in _ANYBODYS
 
 
 def _user_token(candidate: Candidate, lower: str) -> bool:

@@ -47,6 +47,7 @@ def tables() -> dict[str, Any]:
         "awsHelpers": list(candidates._AWS_HELPERS),
         "userTokens": list(candidates._USER_TOKENS),
         "familiar": sorted(match._FAMILIAR),
+        "anybodys": sorted(candidates._ANYBODYS),
         "startsMachines": javascript(candidates._STARTS_MACHINES.pattern),
         "pages": [[ailment, says, page] for ailment, says, page in pages_of._PAGES],
         "pageOfCode": pages_of._OF_CODE,

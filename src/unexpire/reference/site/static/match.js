@@ -193,6 +193,8 @@
   }
   function belongs(c, flat, service) {
     const lower = flat.lower, any = (signs) => signs.some((s) => lower.includes(s));
+    const word = !c.rule && c.mention && c.mention.layout === "word" && T.anybodys.includes(c.code);
+    if (word && lower.length > (c.code || "").length + 8 && !T.awsSigns.test(lower)) return false;
     switch (c.ailment) {
       case "exec-failed": case "exec-missing": {
         const helper = /exec: executable "?(?:\S{0,80}\/)?([\w.-]{1,80})/.exec(lower);
