@@ -371,6 +371,10 @@ CLIENT_TEXTS = (
     Case("php imds, old words", "Error retrieving credentials from the instance profile metadata server. (cURL error 28: Operation timed out after 1001 milliseconds)", "EC2MetadataError", _any("metadata_unreachable", "no_credentials"), False),
     Case("php imds, 404", "Error retrieving credentials from the instance profile metadata server. (Client error: `GET http://169.254.169.254/latest/meta-data/iam/security-credentials/` resulted in a `404 Not Found` response: <html>", "EC2MetadataError", _any("no_credentials"), False),
     Case("js 3 imds", "TimeoutError: socket hung up\n    at Timeout._onTimeout (/srv/node_modules/@smithy/credential-provider-imds/dist-cjs/index.js:90:14)", None, _any("metadata_unreachable"), False),
+    Case("urllib3 imds", "urllib3.exceptions.ConnectTimeoutError: (<urllib3.connection.HTTPConnection object at 0x7f>, 'x')\nHTTPConnectionPool(host='169.254.169.254', port=80): Max retries exceeded with url: /latest/dynamic/instance-identity (Caused by ConnectTimeoutError: timed out)", None, _any("metadata_unreachable"), False),
+    Case("kubectl apply", "error: unable to recognize \"deploy/auth.yaml\": Unauthorized", "Unauthorized", _any("k8s_identity_not_mapped", *SESSION), False),
+    Case("terraform, the cluster's config map", "module.k8s.kubernetes_config_map_v1.aws-auth: Modifying...\n\n\u2577\n\u2502 Error: Unauthorized\n\u2575", "Unauthorized", _any("k8s_identity_not_mapped", *SESSION), False),
+    Case("rust-s3, bare 400", "upload of S3 object backup.tar failed: Got HTTP 400 with content ''", "HTTP400", SESSION, True),
     Case("object_store imds", "Generic S3 error: Error after 4 retries in 2s, source:error sending request for url (http://169.254.169.254/latest/api/token)", None, _any("metadata_unreachable", "no_credentials"), False),
     Case("rust provider", "dispatch failure: failed to load credentials from the credentials provider: timed out", None, _any("config_incomplete", "metadata_unreachable"), False),
     Case("go 2, nothing but the refresh", "ListQueues: get identity: get credentials: failed to refresh cached credentials, failed to retrieve credentials", None, _any("config_incomplete", "metadata_unreachable"), False),
@@ -444,6 +448,9 @@ CLIENT_TEXTS = (
 )  # fmt: skip
 
 NEGATIVES = (
+    "HTTPConnectionPool(host='169.254.1.9', port=80): Read timed out. (read timeout=5)",
+    "gitlab: uploading artifacts ... Error: Unauthorized",
+    "warning: the hetzner S3 mirror is slow; got HTTP 400 with content '<html>Bad request'",
     "InvalidToken: The form is too old, reload the page",
     "AuthFailure: imap login failed for maria",
     "Unable to parse config file: nginx.conf",
