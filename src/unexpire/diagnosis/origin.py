@@ -10,6 +10,7 @@ from ..providers.chain import predict
 from ..providers.ends import find_end, own_cache
 from ..providers.resolve import provider_of
 from ..settings.environment import Environment
+from ..settings.profile import Profile
 from ..stores import aws_caches
 from .snapshot import Likely
 
@@ -22,10 +23,13 @@ def likely_origin(environment: Environment, copy: Candidate) -> Likely | None:
     """The one profile that renews itself and gives sessions like `copy`; None where none or several could be it."""
     key = copy.access_key_id
     assert key is not None
+    account = account_id_of_key(key)
     profiles = [
         candidate
-        for name in environment.settings().profiles
-        if (candidate := _renewing(environment, name)) is not None and not _uses(candidate, copy)
+        for name, profile in environment.settings().profiles.items()
+        if _may_give(profile, account)
+        and (candidate := _renewing(environment, name)) is not None
+        and not _uses(candidate, copy)
     ]
     kept = own_cache(environment)
     entry = kept.find(key) if kept is not None else None
@@ -36,11 +40,18 @@ def likely_origin(environment: Environment, copy: Candidate) -> Likely | None:
     proven = _proven(environment, key, profiles)
     if proven is not None:
         return Likely(proven, "the AWS CLI's cache holds this very session for it", True)
-    account = account_id_of_key(key)
     same = [candidate for candidate in profiles if account is not None and _account_of(candidate) == account]
     if len(same) == 1:
         return Likely(same[0], f"the only profile here that gives sessions of account {account}", False)
     return None
+
+
+def _may_give(profile: Profile, account: str | None) -> bool:
+    """Whether the profile, as it is written, can lead to sessions of `account`. Looking closer at ten thousand takes seconds."""
+    arn, sso = profile.get("role_arn"), profile.get("sso_account_id")
+    of_role = _ACCOUNT_IN_ARN.match(arn.value) if arn is not None else None
+    found = of_role[1] if of_role is not None else sso.value if sso is not None and arn is None else None
+    return account is None or found is None or found == account
 
 
 def _proven(environment: Environment, key: str, profiles: list[Candidate]) -> Candidate | None:
