@@ -28,13 +28,13 @@ LIFETIMES = 8.5
 OUTAGE_S = 3
 """Shorter than what is left of a session when its renewal comes due."""
 VIRTUAL_LIFETIME_S = 3600
-VIRTUAL_HOURS = 12.25
+VIRTUAL_HOURS = 12
 VIRTUAL_STEP_S = 150
 VIRTUAL_PACE_S = 1.0
 """150 times as fast as life: the keeper of `unexpire run` looks at the clock every ten real seconds at least, which is then every 25
 minutes, and a session of an hour is renewed in the 30 minutes before its advertised end."""
 VIRTUAL_OUTAGE_S = 300
-_BREATH_S = 1
+_BREATH_S = 0.5
 """So much longer a step lasts at most where far more programs want to run than there are cores: what happens behind a call takes longer
 there too, and no SDK's time-out of a second is meant to meet a step of the clock."""
 _PATIENCE_S = 90
@@ -146,7 +146,6 @@ class _Stage:
     lab: Lab
     client: Driven
     clock: Path | None
-    lifetime_s: int
     met: str = ""
     """When the session was issued whose end has met an outage."""
 
@@ -168,7 +167,7 @@ class _Stage:
         if not self.case.asks_late:
             return False
         last = self.lab.requests(service="sts", operation="AssumeRole", outcome="ok")[-1]
-        lifetime = timedelta(seconds=self.lifetime_s)
+        lifetime = timedelta(seconds=LIFETIME_S)
         end = last.at + lifetime - DEFAULT_POLICY.margin(lifetime)
         if self.met == str(last.at) or self.lab.now() + timedelta(seconds=within_s) < end:
             return False
@@ -197,7 +196,7 @@ def _live(stage: _Stage) -> None:
     outage_at = began + LIFETIME_S * 1.3
     while (now := time.monotonic()) < began + LIFETIME_S * LIFETIMES and not outcome.complaints:
         time_for_one = now >= outage_at
-        if case.outages and (time_for_one or stage.end_is_due(case.pace)):
+        if time_for_one or stage.end_is_due(case.pace):
             stage.fail_sts(OUTAGE_S)
         if time_for_one:
             outage_at += LIFETIME_S * 1.7
@@ -214,7 +213,7 @@ def _virtual(stage: _Stage) -> None:
         if stage.outcome.complaints:
             break
         now = time.monotonic()
-        if stage.case.outages and (step % 29 == 0 or stage.end_is_due(VIRTUAL_STEP_S)):
+        if stage.case.outages and step % 29 == 0:
             stage.fail_sts(VIRTUAL_OUTAGE_S)
             if stage.case.door == "process":  # a client that waits for its process keeps the clock from moving on
                 threading.Timer(OUTAGE_S, stage.lab.clear_outages).start()
@@ -259,7 +258,7 @@ def _staged(case: Case, there: Installed, outcome: Outcome) -> Iterator[_Stage]:
                 }
             stack.enter_context(_beside(case, environment, home))
             client = stack.enter_context(_driven(case, lab.url, environment, home))
-        yield _Stage(case, outcome, lab, client, clock, lifetime_s)
+        yield _Stage(case, outcome, lab, client, clock)
 
 
 def _count(lab: Lab, outcome: Outcome) -> None:
@@ -279,6 +278,7 @@ def _driven(case: Case, url: str, environment: dict[str, str], home: Path) -> It
             client.kill()
             if not left:
                 raise RuntimeError(f"did not start: {error} {_tail(errors)}") from None
+            time.sleep(3)
     try:
         yield client
     except RuntimeError as error:

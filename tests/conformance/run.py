@@ -36,9 +36,10 @@ def main() -> int:
     suites = [] if options.only or options.door else list(AIO_SUITES)
     wanted = {need for case in cases for need in case.needs} | set(suites)
     there = install(options.folder, options.unexpire or _wheel(), wanted)
+    under_way = threading.Event()
     with ThreadPoolExecutor(1) as beside:
-        failures = beside.submit(_aio_suites, suites, there)
-        outcomes = _again(_run(cases, there, CAPACITY), there)
+        failures = beside.submit(_aio_suites, suites, there, under_way)
+        outcomes = _again(_run(cases, there, CAPACITY, under_way), there)
     text = table(outcomes)
     print(text, flush=True)
     print(f"{time.monotonic() - began:.0f} s in all", flush=True)
@@ -82,8 +83,9 @@ def _wheel() -> str:
     return str(built[-1]) if built else str(ROOT)
 
 
-def _run(cases: list[Case], there: Installed, capacity: int) -> list[Outcome]:
-    """All cases: each as soon as what it needs is there, as many at once as the machine bears, and the long ones before others."""
+def _run(cases: list[Case], there: Installed, capacity: int, under_way: threading.Event | None = None) -> list[Outcome]:
+    """All cases: each as soon as what it needs is there, as many at once as the machine bears, and the long ones before others.
+    `under_way` is set when the last of them has begun."""
     outcomes: dict[Case, Outcome] = {}
     waiting = sorted(cases, key=lambda case: case.weight)
     changed = threading.Condition()
@@ -112,6 +114,8 @@ def _run(cases: list[Case], there: Installed, capacity: int) -> list[Outcome]:
             free -= ready.weight
             waiting.remove(ready)
             pool.submit(one, ready)
+        if under_way is not None:
+            under_way.set()
         changed.wait_for(lambda: len(outcomes) == len(cases))
     return [outcomes[case] for case in cases]
 
@@ -165,8 +169,12 @@ def _report(page: Path, text: str) -> None:
     )
 
 
-def _aio_suites(venvs: list[str], there: Installed) -> int:
-    """The unit suite of aiobotocore and aioboto3, which `make test` cannot run: both pin a botocore of their own."""
+def _aio_suites(venvs: list[str], there: Installed, under_way: threading.Event) -> int:
+    """The unit suite of aiobotocore and aioboto3, which `make test` cannot run: both pin a botocore of their own.
+
+    Starting the cases is what the machine is busiest with, so the suites wait for that to be over.
+    """
+    under_way.wait()
     failures = 0
     for venv in venvs:
         why = there.missing(venv)
