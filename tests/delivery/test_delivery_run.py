@@ -399,6 +399,22 @@ def test_imds_serves_a_program_that_knows_nothing_else(lab: Lab, tmp_path: Path)
     assert done.stderr == ""
 
 
+def test_behind_imds_the_command_starts_when_it_is_answered(lab: Lab, tmp_path: Path) -> None:
+    """SDKs give the metadata service a second, once. Here the process beside the command takes two to load."""
+    (tmp_path / "slow").mkdir()
+    slowness = "import sys, time\nif 'unexpire.delivery.sidecar' in sys.orig_argv:\n    time.sleep(2)\n"
+    (tmp_path / "slow" / "sitecustomize.py").write_text(slowness)
+    script = (
+        "import os, urllib.request as u\n"
+        "r = u.Request(os.environ['AWS_EC2_METADATA_SERVICE_ENDPOINT'] + '/latest/api/token', method='PUT',\n"
+        "              headers={'X-aws-ec2-metadata-token-ttl-seconds': '60'})\n"
+        "print(u.build_opener(u.ProxyHandler({})).open(r, timeout=1).status)\n"
+    )
+    env = variables(lab, tmp_path, PYTHONPATH=str(tmp_path / "slow"))
+    done = run("--imds", "--", sys.executable, "-c", script, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "200\n", "")
+
+
 def test_imds_warns_where_sessions_are_too_short_for_it(short_lab: Lab, tmp_path: Path) -> None:
     done = run("--imds", "--", "true", env=variables(short_lab, tmp_path))
     assert "past its end" in done.stderr

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from ..errors import ConfigurationError, StoreError
 from ..stores import atomic
 from .guard import LINK_ADDRESSES
-from .server import bind, bind_loopback
+from .loopback import bind, bind_loopback
 
 __all__ = ["Access", "Tokens", "listener"]
 

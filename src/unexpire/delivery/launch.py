@@ -26,7 +26,7 @@ from ..settings.environment import Environment, utc_now
 from ..settings.preferences import preferences
 from . import agent_protocol, child
 from .child_settings import child_files, child_variables, region_of
-from .loopback import bind_loopback
+from .loopback import answers, bind_loopback
 from .order import PATH, Order, policy_for
 
 if TYPE_CHECKING:
@@ -38,6 +38,12 @@ __all__ = ["Launch", "OnWait", "first_credentials", "prepare"]
 
 OnWait = Callable[[UnexpireError], None]
 """Told of the failure that is waited out."""
+
+
+_IMDS_READY_WITHIN_S = 10.0
+"""SDKs ask the metadata service once and give it a second (botocore: metadata_service_timeout and _num_attempts), then take it that
+there is none, for good. So the command does not start before the process beside it has loaded; of the container endpoint they ask
+again."""
 
 
 @dataclass(slots=True)
@@ -57,12 +63,15 @@ class Launch:
         placeholders = child.fill_standard_descriptors()
         try:
             listener = bind_loopback()
-            variables = self._variables(folder, listener.getsockname()[1])
+            port = listener.getsockname()[1]
+            variables = self._variables(folder, port)
             watch = child.watch_descriptor(os.getpid())
             line = child.sidecar_command(listener.fileno(), watch, os.getpid(), folder)
             keep = [listener.fileno(), *([watch] if watch >= 0 else [])]
             child.start_detached(line, self.order.to_bytes(), keep)
             listener.close()
+            if self.order.imds_secret is not None:
+                answers(port, _IMDS_READY_WITHIN_S)
             for descriptor in placeholders:
                 os.close(descriptor)
         except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-__all__ = ["bind", "bind_loopback"]
+__all__ = ["answers", "bind", "bind_loopback"]
 
 
 def bind_loopback(port: int = 0) -> socket.socket:
@@ -28,3 +28,13 @@ def bind(address: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def answers(port: int, patience_s: float) -> bool:
+    """Whether the server of a listening socket on 127.0.0.1 says anything, be it a refusal; waits for it so long."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=patience_s) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            return bool(connection.recv(1))
+    except OSError:
+        return False

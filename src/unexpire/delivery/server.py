@@ -16,7 +16,9 @@ from typing import Any
 
 import h11
 
-__all__ = ["Handler", "Limits", "Request", "Response", "Server", "ServerThread", "bind", "bind_loopback"]
+from .loopback import bind_loopback
+
+__all__ = ["Handler", "Limits", "Request", "Response", "Server", "ServerThread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +65,6 @@ class Limits:
     idle_seconds: float = 60.0
     handler_seconds: float = 30.0
     connections: int = 4_096
-
-
-def bind_loopback(port: int = 0) -> socket.socket:
-    """A listening socket on 127.0.0.1 (IPv4, because the CRT resolves to nothing else). Port 0 lets the system choose.
-
-    It listens from the start, so that a client that comes before the server runs waits in the backlog instead of being refused.
-    """
-    return bind("127.0.0.1", port)
-
-
-def bind(address: str, port: int) -> socket.socket:
-    """A listening socket on an IPv4 address of this machine. Raises OSError where it has no such address."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if port:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
-        listener.listen(1024)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 class _Connection(asyncio.Protocol):

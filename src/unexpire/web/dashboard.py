@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..delivery.server import Limits, Request, Response, Server, bind_loopback
+from ..delivery.loopback import bind_loopback
+from ..delivery.server import Limits, Request, Response, Server
 from ..errors import UnexpireError
 from ..reference.site import files
 from . import doctor
