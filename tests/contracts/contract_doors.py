@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import configparser
 import contextlib
 import http.client
 import json
@@ -10,12 +11,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.exceptions import BotoCoreError
 
 from unexpire.credentials import parse_timestamp
@@ -48,17 +50,23 @@ class Answer:
 
 
 class Door:
-    """`ask` may be called from many threads. `client` is a program that asks a number of times and prints what it got as JSON
-    lines; None where a process is asked for every answer anyway."""
+    """`ask` may be called from many threads; `crowd` says how many processes ask: which reader of `contract_crowd`, and its words.
+
+    `failures` are the statuses of an answer that gives nothing; a door without any cannot say so (a file). `pause` is what a
+    test leaves between two questions, `times` how often one of twenty processes asks.
+    """
 
     name = ""
     failures: frozenset[int] = frozenset()
+    pause = 0.02
+    times = 25
+    variables: Mapping[str, str] = os.environ
 
     def ask(self) -> Answer:
         raise NotImplementedError
 
-    def client(self) -> tuple[str, list[str]] | None:
-        return None
+    def crowd(self) -> tuple[str, list[str]]:
+        raise NotImplementedError
 
 
 def _of_document(status: int, body: bytes | str, ok: bool) -> Answer:
@@ -76,23 +84,6 @@ def _of_document(status: int, body: bytes | str, ok: bool) -> Answer:
         parse_timestamp(end) if end else None,
         text,
     )
-
-
-_CLIENT = """
-import http.client, json, sys
-port, count, calls = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
-for _ in range(count):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    headers = {}
-    for method, path, given in calls:
-        connection.request(method, path, headers={**headers, **given})
-        answer = connection.getresponse()
-        body = answer.read().decode()
-        if path.endswith("/api/token"):
-            headers = {"X-aws-ec2-metadata-token": body}
-    connection.close()
-    print(json.dumps([answer.status, body]))
-"""
 
 
 class HttpDoor(Door):
@@ -117,8 +108,8 @@ class HttpDoor(Door):
             connection.close()
         return _of_document(answer.status, body, answer.status == 200)
 
-    def client(self) -> tuple[str, list[str]]:
-        return _CLIENT, [str(self.port), "{count}", json.dumps(self.calls)]
+    def crowd(self) -> tuple[str, list[str]]:
+        return "http", [str(self.port), json.dumps(self.calls)]
 
 
 class AgentSocketDoor(Door):
@@ -133,22 +124,52 @@ class AgentSocketDoor(Door):
         assert answer is not None
         return _of_document(answer[0], json.dumps(answer[1]), answer[0] == 200)
 
+    def crowd(self) -> tuple[str, list[str]]:
+        return self.name, [self.path, json.dumps(self.request)]
+
+
+_LINE = [sys.executable, "-m", "unexpire", "credential-process", "--profile", PROFILE]
+
 
 class ProcessDoor(Door):
     name = "credential-process"
     failures = frozenset({9})
+    pause = 0.4
+    times = 4
 
     def __init__(self, variables: dict[str, str]) -> None:
         self.variables = variables
 
     def ask(self) -> Answer:
-        line = [sys.executable, "-m", "unexpire", "credential-process", "--profile", PROFILE]
+        line = _LINE
         done = subprocess.run(line, env=self.variables, capture_output=True, text=True, timeout=60)
         if done.returncode == 0:
             assert done.stderr == ""
         else:
             assert done.stdout == ""
         return _of_document(done.returncode, done.stdout or json.dumps({"error": done.stderr}), done.returncode == 0)
+
+    def crowd(self) -> tuple[str, list[str]]:
+        return self.name, _LINE
+
+
+class FileDoor(Door):
+    """A section of the credentials file that `unexpire sync --watch` keeps; what has ended stays there, as nobody is asked."""
+
+    name = "credentials-file"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def ask(self) -> Answer:
+        found = configparser.RawConfigParser()
+        found.read(self.path)
+        values = dict(found["copy"])
+        parts = [values[name] for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")]
+        return Answer(200, True, *parts)
+
+    def crowd(self) -> tuple[str, list[str]]:
+        return self.name, [str(self.path), "copy"]
 
 
 class SessionDoor(Door):
@@ -167,8 +188,46 @@ class SessionDoor(Door):
             return Answer(503, False, body=str(error))
         return Answer(200, True, frozen.access_key, frozen.secret_key, frozen.token or "")
 
+    def crowd(self) -> tuple[str, list[str]]:
+        return self.name, [PROFILE]
 
-NAMES = ("endpoint", "imds", "agent-endpoint", "agent-socket", "credential-process", "boto3-session")
+
+class AioDoor(Door):
+    """Every question is a task of the same event loop."""
+
+    name = "aiobotocore"
+    failures = frozenset({503})
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        from unexpire.delivery.aio import aiobotocore_session
+
+        self._loop = loop
+        self._session = aiobotocore_session(profile_name=PROFILE)
+
+    def ask(self) -> Answer:
+        return asyncio.run_coroutine_threadsafe(self._asked(), self._loop).result(60)
+
+    async def _asked(self) -> Answer:
+        try:
+            frozen = await (await self._session.get_credentials()).get_frozen_credentials()
+        except (UnexpireError, BotoCoreError) as error:
+            return Answer(503, False, body=str(error))
+        return Answer(200, True, frozen.access_key, frozen.secret_key, frozen.token or "")
+
+    def crowd(self) -> tuple[str, list[str]]:
+        return self.name, [PROFILE]
+
+
+NAMES = (
+    "endpoint",
+    "imds",
+    "agent-endpoint",
+    "agent-socket",
+    "credential-process",
+    "credentials-file",
+    "boto3-session",
+    "aiobotocore",
+)
 
 
 @contextlib.contextmanager
@@ -177,6 +236,9 @@ def opened(name: str, lab: Lab, home: Path, setenv: Callable[[str, str], None]) 
     runtime = home / "r"
     runtime.mkdir(exist_ok=True)
     variables = lab.make_home(home) | {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(runtime)}
+    settings = home / ".config" / "unexpire"
+    settings.mkdir(parents=True)
+    (settings / "config.toml").write_text("outage-wait = 1\n")
     environment = Environment.of(variables)
     if name in ("endpoint", "imds"):
         with _serving(environment, imds=name == "imds") as (port, token):
@@ -197,6 +259,9 @@ def opened(name: str, lab: Lab, home: Path, setenv: Callable[[str, str], None]) 
                 yield HttpDoor(name, agent.port, [("GET", f"/credentials/{PROFILE}", {"Authorization": token})])
     elif name == "credential-process":
         yield ProcessDoor(variables)
+    elif name == "credentials-file":
+        with _synced(variables) as file_door:
+            yield file_door
     else:
         for variable in list(os.environ):
             if variable.startswith("AWS_"):
@@ -204,7 +269,37 @@ def opened(name: str, lab: Lab, home: Path, setenv: Callable[[str, str], None]) 
                 del os.environ[variable]
         for variable, value in variables.items():
             setenv(variable, value)
-        yield SessionDoor()
+        if name == "boto3-session":
+            yield SessionDoor()
+            return
+        pytest.importorskip("aiobotocore", reason="aiobotocore pins a botocore of its own")
+        with _running_loop() as loop:
+            yield AioDoor(loop)
+
+
+@contextlib.contextmanager
+def _synced(variables: dict[str, str]) -> Iterator[FileDoor]:
+    line = [sys.executable, "-m", "unexpire", "sync", PROFILE, "--to", "copy", "--watch"]
+    with subprocess.Popen(line, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as sync:
+        assert sync.stdout is not None
+        assert sync.stdout.readline().startswith("[copy]")
+        threading.Thread(target=sync.stdout.read, daemon=True).start()
+        try:
+            yield FileDoor(Path(variables["AWS_SHARED_CREDENTIALS_FILE"]))
+        finally:
+            sync.terminate()
+
+
+@contextlib.contextmanager
+def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
 
 
 @contextlib.contextmanager

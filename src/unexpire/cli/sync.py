@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["sync"]
 
 _AFTER_A_FAILURE = timedelta(seconds=15)
+_SHORTEST_PAUSE = timedelta(seconds=0.5)
 
 
 @click.command()
@@ -93,6 +94,9 @@ def _watch(environment: Environment, refresher: Refresher, target: SyncTarget) -
             if str(error) != said:
                 said = str(error)
                 click.echo(f"unexpire: {said}; going on", err=True)
+            following = refresher.standing().next_attempt
+            if following is not None:
+                pause = min(max(following - environment.now(), _SHORTEST_PAUSE), _AFTER_A_FAILURE)
         stop.wait(pause.total_seconds())
     return 0
 
