@@ -148,7 +148,7 @@ class Refresher:
     def try_again(self) -> None:
         """Wait no longer for the backoff to end: something has happened that may change the answer, a login for one."""
         with self._state:
-            self._not_before = self._asked_at = None
+            self._tries.anew()
 
     def standing(self) -> Standing:
         """How it stands now."""

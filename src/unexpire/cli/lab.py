@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,8 +85,7 @@ def lab(
             return _run(list(command), variables)
         if until_pid is not None:
             return _serve_for(running, variables, until_pid)
-        _introduce(running, folder)
-        return _serve()
+        return _serve(lambda: _introduce(running, folder))
 
 
 def _demo() -> int:
@@ -196,16 +195,18 @@ def _exports(variables: dict[str, str]) -> list[str]:
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def _serve() -> int:
+def _serve(introduce: Callable[[], None]) -> int:
+    """Until Ctrl-C or a termination, which are heeded from before anybody has read where to send them."""
     ended = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    before = {sign: signal.signal(sign, lambda *_: ended.set()) for sign in (signal.SIGINT, signal.SIGTERM)}
     try:
+        introduce()
         while not ended.wait(3600):
             pass
-    except KeyboardInterrupt:
         click.echo("", err=True)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
     return 0
 
 
