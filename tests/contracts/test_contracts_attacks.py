@@ -252,7 +252,7 @@ def test_another_user_of_this_machine_gets_nothing(listeners: dict[str, Listener
     """Knowing everything but the key, which lies in files and in the memory of this user's processes; for IMDS, which has none,
     knowing all."""
     script = """
-import os, shutil, socket, sys
+import encodings.idna, os, shutil, socket, sys
 os.setuid(65534)
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
 connection.sendall(sys.stdin.buffer.read())
