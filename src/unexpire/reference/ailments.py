@@ -74,12 +74,14 @@ AILMENTS: dict[str, Ailment] = {
         ("OptInRequired", "SubscriptionRequiredException", "PendingVerification", "NotSignedUp"),
     ),
     "insecure": Ailment(("signing_or_proxy",), ("InvalidSecurity", "InvalidSecurityException")),
-    "signature-expired": Ailment(("clock_skew", "request_delayed"), _SIGNATURE),
-    "signature-early": Ailment(("clock_skew",), _SIGNATURE),
+    "signature-expired": Ailment(("clock_skew", "request_delayed", "aws_side_or_tool_bug"), _SIGNATURE),
+    "signature-early": Ailment(("clock_skew", "aws_side_or_tool_bug"), _SIGNATURE),
     "signature-mismatch": Ailment(("bad_secret_key", "signing_or_proxy", "wrong_region_or_partition"), _SIGNATURE),
     "signature-unclear": Ailment(("clock_skew", "bad_secret_key", "signing_or_proxy"), _SIGNATURE),
     "scope-wrong": Ailment(("signing_or_proxy", "wrong_region_or_partition"), _SIGNATURE),
-    "clock-skewed": Ailment(("clock_skew", "request_delayed"), ("RequestTimeTooSkewed", "RequestInTheFuture")),
+    "clock-skewed": Ailment(
+        ("clock_skew", "request_delayed", "aws_side_or_tool_bug"), ("RequestTimeTooSkewed", "RequestInTheFuture")
+    ),
     "signature-incomplete": Ailment(
         ("signing_or_proxy", "bad_access_key", "unsigned_or_wrong_route"),
         (
