@@ -742,6 +742,16 @@ def test_what_another_process_renewed_while_we_waited_for_the_lock_is_taken(cloc
     assert keeper.standing().renewals == 1
 
 
+def test_what_was_taken_from_the_store_while_a_renewal_ahead_began_is_not_renewed(clock: Clock, source: Source) -> None:
+    store = Store()
+    store.held[source.identity] = source.session()
+    refresher = Refresher(source, clock=clock, store=store, background=lambda work: work())
+    store.on_lock = lambda: refresher.current()  # does not wait: what it needs is in the store
+    refresher.renew_ahead()
+    assert source.calls == 0
+    assert refresher.peek() == store.held[source.identity]
+
+
 def test_a_stored_set_that_aws_refused_is_not_taken(source: Source) -> None:
     store = Store()
     keeper = refresher(source, store=store)

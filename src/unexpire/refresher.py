@@ -232,6 +232,10 @@ class Refresher:
         held = self._held
         return held is None or held.access_key_id in self._rejected or self._expired(held, now)
 
+    def _fresh(self, held: Credentials) -> bool:
+        usable = held.access_key_id not in self._rejected
+        return usable and self.policy.freshness(held, self._clock()) is Freshness.FRESH
+
     def _expired(self, held: Credentials, now: datetime) -> bool:
         return self.policy.freshness(held, now) is Freshness.EXPIRED
 
@@ -246,6 +250,8 @@ class Refresher:
             found = self._from_store(known)
             if found is not None:
                 return self._take(found)
+            if not forced and self._held is not None and self._fresh(self._held):
+                return self._held  # taken from the store by who asked in the meantime, without waiting for `_flight`
             if patient or not forced:
                 self._mind_others()
             began = self._clock()
