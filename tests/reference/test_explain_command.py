@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -175,15 +177,21 @@ def test_a_presigned_url_is_read_offline() -> None:
     assert "hush" not in done.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX's")
-def test_on_a_terminal_a_page_is_coloured_and_fits() -> None:
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX's")
+
+
+def on_a_terminal(*arguments: str, pager: str, rows: int = 24, **variables: str) -> str:
+    """What a terminal of 100 columns shows of the command, which must end by itself and well."""
+    import fcntl
     import pty
-    import re
+    import struct
+    import termios
 
     leader, follower = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "100", "PYTHONUTF8": "1"}
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 100, 0, 0))
+    environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "PYTHONUTF8": "1", "PAGER": pager} | variables
     process = subprocess.Popen(
-        [sys.executable, "-m", "unexpire", "explain", "ExpiredToken"], stdout=follower, stdin=follower, env=environment
+        [sys.executable, "-m", "unexpire", "explain", *arguments], stdout=follower, stdin=follower, env=environment
     )
     os.close(follower)
     shown = b""
@@ -197,13 +205,40 @@ def test_on_a_terminal_a_page_is_coloured_and_fits() -> None:
         shown += piece
     os.close(leader)
     assert process.wait(timeout=60) == 0
-    text = shown.decode()
+    return shown.decode()
+
+
+@POSIX
+def test_on_a_terminal_a_page_is_coloured_and_fits() -> None:
+    text = on_a_terminal("ExpiredToken", pager="cat")
     assert "\x1b[1m" in text
     lines = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r", "").splitlines()
     assert lines[0].startswith("ExpiredToken: ")
     assert "  AWS CLI v2:" in lines
     assert "`" not in "".join(line for line in lines if not line.startswith("      "))
     assert max(map(len, lines)) <= 100
+
+
+@POSIX
+def test_whoever_wants_no_colours_gets_none() -> None:
+    assert "\x1b[" not in on_a_terminal("ExpiredToken", pager="cat", NO_COLOR="1")
+
+
+@POSIX
+def test_on_a_terminal_a_page_goes_through_the_users_pager() -> None:
+    assert "1:" in on_a_terminal("ExpiredToken", pager="grep -n ExpiredToken").splitlines()[0]
+
+
+@POSIX
+@pytest.mark.skipif(shutil.which("less") is None, reason="no less here")
+def test_what_fits_on_the_screen_is_printed_and_asks_for_no_key() -> None:
+    """`less` would wait for a key here, where nobody types one."""
+    assert "RELATED ERRORS" in on_a_terminal("ExpiredToken", pager="", rows=1000)
+
+
+@POSIX
+def test_the_answer_to_a_text_is_short_and_goes_through_no_pager() -> None:
+    assert "Likely causes" in on_a_terminal("The provided token has expired.", pager="false")
 
 
 def test_what_a_log_wrote_behind_the_sentence_is_not_shown_as_aws_s_words(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def explain(what: tuple[str, ...], as_json: bool, jsonl: bool) -> int:
     """Explain an AWS credential error.
 
     WHAT is the name of an error, its text as any tool printed it, a file or - with a log that holds it, or a presigned URL. A name
-    wins over a file of that name: write ./FILE.
+    wins over a file of that name: write ./FILE. On a terminal a page goes through $PAGER, or less; PAGER=cat prints it.
     """
     given = " ".join(what).strip()
     if not what and sys.stdin.isatty():
@@ -232,7 +232,11 @@ def _print_page(shown: pages.Page) -> None:
     if sys.stdout.isatty():
         from .page_paint import columns, paint
 
-        _print(page_lines(shown, columns(), paint))
+        # As git has it: what fits on the screen is printed, colours pass, and the page stays there when less has gone.
+        os.environ.setdefault("LESS", "FRX")
+        plain = bool(os.environ.get("NO_COLOR"))  # no-color.org
+        lines = page_lines(shown, columns(), None if plain else paint)
+        click.echo_via_pager((f"{line}\n" for line in lines), color=not plain)
     else:
         _print(page_lines(shown))
 
