@@ -234,9 +234,8 @@ def _print_page(shown: pages.Page) -> None:
 
         # As git has it: what fits on the screen is printed, colours pass, and the page stays there when less has gone.
         os.environ.setdefault("LESS", "FRX")
-        plain = bool(os.environ.get("NO_COLOR"))  # no-color.org
-        lines = page_lines(shown, columns(), None if plain else paint)
-        click.echo_via_pager((f"{line}\n" for line in lines), color=not plain)
+        coloured = click.get_current_context().color is not False
+        click.echo_via_pager((f"{line}\n" for line in page_lines(shown, columns(), paint)), color=coloured)
     else:
         _print(page_lines(shown))
 

@@ -98,6 +98,8 @@ def main(context: click.Context) -> None:
 
 def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:
     """Run the command line and end the process: no error of a user's making reaches them as a traceback."""
+    if os.environ.get("NO_COLOR"):  # no-color.org; rich looks for itself
+        extra["color"] = False
     try:
         code = main.main(args=arguments, prog_name="unexpire", standalone_mode=False, **extra)
         sys.exit(code if isinstance(code, int) else 0)
