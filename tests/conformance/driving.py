@@ -242,6 +242,7 @@ def _staged(case: Case, there: Installed, outcome: Outcome) -> Iterator[_Stage]:
     with contextlib.ExitStack() as stack:
         with _STARTING:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            stack.callback(_end_renewals, home)
             lab = stack.enter_context(Lab(timedelta(seconds=lifetime_s)))
             stack.callback(_count, lab, outcome)
             lab.make_home(home)
@@ -327,6 +328,25 @@ def _end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, sign)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience)
+
+
+def _end_renewals(home: Path) -> None:
+    """A renewal goes on by itself, detached, when whoever began it is gone, and would write into a home that is being removed."""
+    patience = time.monotonic() + 5
+    while (left := _processes_of(home)) and time.monotonic() < patience:
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _processes_of(home: Path) -> list[int]:
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"HOME={home}".encode() in environ.read_bytes().split(b"\0"):
+                found.append(int(environ.parent.name))
+    return found
 
 
 def _tail(path: Path) -> str:
