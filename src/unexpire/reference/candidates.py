@@ -67,6 +67,8 @@ def candidates(flat: Flat) -> list[Candidate]:
     found: list[Candidate] = []
     taken: set[int] = set()
     for rule in sentences():
+        if rule.needle not in flat.lower:
+            continue
         for place, match in enumerate(rule.pattern.finditer(flat.lower)):
             if place == _MOST:
                 break

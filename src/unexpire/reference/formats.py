@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .ailments import AILMENT_OF_CODE, CANONICAL, PLAIN_WORDS
+from .needles import needle
 
 __all__ = ["Mention", "canonical", "mentions"]
 
@@ -63,7 +64,7 @@ _LAYOUTS: tuple[tuple[str, str], ...] = (
         ),
     ),
 )
-_COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _LAYOUTS)
+_COMPILED = tuple((name, needle(pattern), re.compile(pattern)) for name, pattern in _LAYOUTS)
 _GO_V1_TAIL = re.compile(r"\bstatus code: (\d{3})(?:, request id|, host id)")
 _CODE_COLON = re.compile(r"(?<![\w.:/])[A-Z][A-Za-z0-9]{2,79}(?=: )")
 _HUMP = re.compile(r"[a-z0-9][A-Z]")  # `AccessDenied: User: …`: the code is the one that looks like one
@@ -122,7 +123,9 @@ def mentions(text: str) -> list[Mention]:
 
 
 def _all(text: str) -> Iterator[Mention]:
-    for layout, pattern in _COMPILED:
+    for layout, piece, pattern in _COMPILED:
+        if piece not in text:
+            continue
         for match in pattern.finditer(text):
             groups = match.groupdict()
             code = canonical(groups["code"])

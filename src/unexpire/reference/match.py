@@ -25,7 +25,7 @@ from .pages_of import page_named, page_of
 from .ranking import Likely, Shown
 from .sentences import BARE, OTHER
 from .services import operation_and_service, status_of
-from .signed_urls import SignedUrl
+from .signed_urls import SignedUrl, signed_urls
 
 __all__ = ["LONGEST", "Match", "match_text"]
 
@@ -106,10 +106,11 @@ class Match:
         }
 
 
-def match_text(text: str | Iterable[str]) -> list[Match]:
+def match_text(text: str | Iterable[str], *, ours_only: bool = False) -> list[Match]:
     """Every distinct error of the text, the one that tells most first; what is no AWS credential error comes last, if at all.
 
-    Empty: nothing in it was recognised. Never raises, whatever the text holds.
+    `ours_only`: leave that out, and do not spend time on what it is. Empty: nothing in it was recognised. Never raises, whatever
+    the text holds.
     """
     whole = (text if isinstance(text, str) else "\n".join(text))[:LONGEST]
     own = _own_words(whole)
@@ -122,7 +123,13 @@ def match_text(text: str | Iterable[str]) -> list[Match]:
         again = candidates(glued)
         if _weight(again) > _weight(found):
             flat, found = glued, again
-    return _matches(whole, flat, found)
+    if not any(candidate.tier > OTHER for candidate in found):
+        found = [*_bare_status(flat), *found]
+        nothing = not found or found[0].tier == OTHER
+        if ours_only and nothing and next(signed_urls(flat.text), None) is None:
+            return []
+    matches = _matches(whole, flat, found)
+    return [match for match in matches if match.aws_auth] if ours_only else matches
 
 
 def _own_words(text: str) -> Match | None:
@@ -145,8 +152,6 @@ def _weight(found: list[Candidate]) -> tuple[int, int]:
 def _matches(whole: str, flat: Flat, found: list[Candidate]) -> list[Match]:
     seen = gather(flat)
     elsewhere = whose(flat.lower)
-    if not any(candidate.tier > OTHER for candidate in found):
-        found = [*_bare_status(flat), *found]
     groups: dict[tuple[str | None, str | None], list[Candidate]] = {}
     for candidate in found:
         groups.setdefault((candidate.ailment, candidate.code), []).append(candidate)

@@ -13,37 +13,62 @@ from dataclasses import replace
 from .match import Match, match_text
 from .normalise import decode
 
-__all__ = ["SIGNS", "scan"]
+__all__ = ["scan"]
 
 PIECE = 1 << 20
 """Bytes read at a time: large enough that per-piece work does not show, small enough to stay in memory twice."""
 
-# Every error text that a long log can be expected to hold has one of these (a test holds them against the pages; texts of a terminal's
-# last line are read as a whole anyway). `in` on bytes runs at two gigabytes a second for a string that is not there: their number is
+# Nearly every error that a long log can be expected to hold has one of these (a test holds them against the pages; texts of a terminal's
+# last lines are read as a whole anyway). `in` on bytes runs at two gigabytes a second for a string that is not there: their number is
 # what a log without errors costs, and strings that ordinary lines hold are avoided.
-SIGNS: tuple[bytes, ...] = (
+_SIGNS: tuple[bytes, ...] = (
+    *(b"oken", b"xpired", b"redential", b"ignature", b"uthoriz", b"AccessDenied", b"ccess Key", b"time is too large"),
+    *(b"rror occurred (", b"api error ", b"AssumeRole", b"DurationSeconds", b"RegionDisabled", b"Bad Request"),
+    *(b"git-codecommit", b"169.254.1", b"nstance profile", b"EC2Metadata", b"operation error ec2imds"),
+    *(b"PAM authentication failed", b"config profile"),
+)
+# Ordinary lines hold some of them too (`GET /oauth/token`, `user authorized`): an error also says, in one of these words, that
+# something went wrong.
+_WRONG: tuple[bytes, ...] = (
     *(
-        b"oken",
-        b"xpired",
-        b"redential",
-        b"ignature",
-        b"uthoriz",
-        b"AccessDenied",
-        b"ccess Key",
-        b"AccessKeyId",
-        b"time is too large",
+        b"err",
+        b"exce",
+        b"fail",
+        b"denied",
+        b"invalid",
+        b"incomplete",
+        b"incorrect",
+        b"malformed",
+        b"partial ",
+        b"unexpected",
     ),
     *(
-        b"rror occurred (",
-        b"api error ",
-        b"AssumeRole",
-        b"DurationSeconds",
-        b"ForbiddenException",
-        b"RegionDisabled",
-        b"Bad Request",
+        b"expire",
+        b"unable",
+        b"cannot",
+        b"could",
+        b"n't",
+        b"not ",
+        b"no ",
+        b"must",
+        b"should",
+        b"require",
+        b"missing",
+        b"empty",
     ),
-    *(b"git-codecommit", b"EC2 IMDS", b"EC2Metadata", b"PAM authentication failed", b"executable aws"),
-    *(b"169.254.1", b"nstance profile", b"nstance Metadata", b"operation error ec2imds"),
+    *(
+        b"too ",
+        b"refus",
+        b"reject",
+        b"forbidden",
+        b"unauth",
+        b"untrusted",
+        b"bad ",
+        b"badrequest",
+        b"timeout",
+        b"timed out",
+    ),
+    *(b"exit ", b"dial "),
 )
 _AFTER = 12
 """Lines behind a hit that belong to its block: a wrapped sentence, the frames of a trace, the status line of a Go error."""
@@ -61,11 +86,15 @@ def scan(read: Callable[[int], bytes], *, progress: Callable[[int], None] | None
     """
     found: dict[tuple[str | None, str | None, str | None, str | None], Match] = {}
     known: dict[str, list[Match]] = {}
-    for first_line, block in _blocks(read, progress):
+    for first_line, lines in _blocks(read, progress):
+        lower = lines.lower()
+        if not any(word in lower for word in _WRONG):
+            continue
+        block = decode(lines)
         shape = _DIGITS.sub("0", block)
         matches = known.get(shape)
         if matches is None:
-            matches = [match for match in match_text(block) if match.aws_auth]
+            matches = match_text(block, ours_only=True)
             if len(known) < 4 * _MOST_DISTINCT:
                 known[shape] = matches
         else:
@@ -108,8 +137,8 @@ def _with_times(matches: list[Match], block: str) -> list[Match]:
     return again
 
 
-def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None) -> Iterator[tuple[int, str]]:
-    """(number of its first line, text) of every block of lines that may hold an error."""
+def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None) -> Iterator[tuple[int, bytes]]:
+    """(number of its first line, bytes) of every block of lines that may hold an error."""
     line, rest, done = 1, b"", 0
     while True:
         piece = read(PIECE)
@@ -138,7 +167,7 @@ def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None
 
 def _hits(data: bytes) -> list[int]:
     """Offsets of one hit or more on every line that has one; empty for most pieces of most logs."""
-    present = [sign for sign in SIGNS if sign in data]
+    present = [sign for sign in _SIGNS if sign in data]
     if not present:
         return []
     pattern = re.compile(b"|".join(map(re.escape, present)))
@@ -153,7 +182,7 @@ def _hits(data: bytes) -> list[int]:
         at = end if end >= 0 else match.end() + _WIDEST
 
 
-def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int, str]]:
+def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int, bytes]]:
     """Blocks: lines that continue one another stay together, but a log line with its own time ends the block before it."""
     end, counted, line = 0, 0, first_line
     for hit in hits:
@@ -171,12 +200,12 @@ def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int
             stop = data.find(b"\n", stop, stop + _WIDEST) + 1 or min(len(data), stop + _WIDEST)
         line += data.count(b"\n", counted, start)
         counted, end = start, stop
-        yield line, decode(data[start:stop])
+        yield line, data[start:stop]
 
 
 _RECORD = re.compile(
     rb"\W{0,2}(?:\d{4}[-/]\d\d[-/]\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:|[IWEF]\d{4} \d\d:|time=|ts=|\{\"|<\d+>"
-    rb"|\d{1,2}:\d\d:\d\d|\d{10}[. ])|(?:INFO|WARN|ERROR|DEBUG|FATAL|TRACE)\b"
+    rb"|\d{1,2}:\d\d:\d\d|\d{10}[. ]|\d{1,3}(?:\.\d{1,3}){3} )|(?:INFO|WARN|ERROR|DEBUG|FATAL|TRACE)\b"
 )
 
 

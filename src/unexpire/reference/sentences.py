@@ -1,4 +1,4 @@
-"""The table of `sentences.txt`: sentences that tell an ailment, compiled once a process."""
+"""The table of `sentences.txt`: sentences that tell an ailment, read once a process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cache
+
+from .needles import needle
 
 __all__ = ["BARE", "CLIENT", "CONTAINER", "GENERIC", "OTHER", "SPECIFIC", "Rule", "sentences"]
 
@@ -32,7 +34,19 @@ class Rule:
     tier: int
     code: str | None
     json_code: str | None
-    pattern: re.Pattern[str]
+    regex: str
+    needle: str
+    """A piece of every text that `regex` matches."""
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when the first text has its needle: compiling all of them takes longer than all else that `explain TEXT` does."""
+        return _compiled(self.regex)
+
+
+@cache
+def _compiled(regex: str) -> re.Pattern[str]:
+    return re.compile(regex)
 
 
 @cache
@@ -46,4 +60,4 @@ def sentences() -> tuple[Rule, ...]:
 def _rule(line: str) -> Rule:
     ailment, tier, codes, pattern = line.split(" | ", 3)
     code, _, json_code = codes.partition("/")
-    return Rule(ailment, _TIERS[tier], None if code == "-" else code, json_code or None, re.compile(pattern))
+    return Rule(ailment, _TIERS[tier], None if code == "-" else code, json_code or None, pattern, needle(pattern))

@@ -21,11 +21,8 @@ __all__ = ["javascript", "tables"]
 def tables() -> dict[str, Any]:
     """Everything the script looks at; patterns are JavaScript's."""
     return {
-        "rules": [
-            [rule.ailment, rule.tier, rule.code, rule.json_code, javascript(rule.pattern.pattern)]
-            for rule in sentences()
-        ],
-        "layouts": [[name, javascript(pattern.pattern)] for name, pattern in formats._COMPILED],
+        "rules": [[rule.ailment, rule.tier, rule.code, rule.json_code, javascript(rule.regex)] for rule in sentences()],
+        "layouts": [[name, javascript(pattern.pattern)] for name, _, pattern in formats._COMPILED],
         "classes": [[name, javascript(pattern.pattern)] for name, pattern in formats._CLASSES],
         "notCodes": sorted(formats._NOT_CODES),
         "codes": {name: list(ailment.codes) for name, ailment in AILMENTS.items()},
