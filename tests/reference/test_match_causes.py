@@ -14,6 +14,15 @@ from unexpire.reference.scan import PIECE, scan
 INVALID = "The security token included in the request is invalid."
 ROLE = "arn:aws:iam::210987654321:role/build"
 
+SKEWED = (
+    "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the current time is too large."
+    "</Message><RequestTime>{request}</RequestTime><ServerTime>{server}</ServerTime></Error>"
+)
+GIT = (
+    "{before}fatal: unable to access 'https://git-codecommit.eu-north-1.amazonaws.com/v1/repos/shop/': "
+    "The requested URL returned error: 403"
+)
+
 
 def causes(text: str) -> list[str]:
     return [cause.label for cause in match_text(text)[0].causes]
@@ -57,6 +66,39 @@ def causes(text: str) -> list[str]:
             "mfa_serial arn:aws:iam::210987654321:mfa/ci\nAccessDenied: MultiFactorAuthentication failed, unable to validate MFA code",
             "mfa_failed",
         ),
+        (
+            f"operation error STS: GetFederationToken, api error InvalidClientTokenId: {INVALID}",
+            "bad_access_key",
+        ),
+        (
+            f"Error: validating provider credentials: retrieving caller identity: api error InvalidClientTokenId: {INVALID}",
+            "bad_access_key",
+        ),
+        (
+            "InvalidAccessKeyId: The AWS Access Key Id you provided does not exist in our records.",
+            "missing_session_token",
+        ),
+        ("InvalidAccessKeyId: The Access Key Id you provided does not exist in our records.", "bad_access_key"),
+        (
+            "IncompleteSignatureException: 'eyJh' not a valid key=value pair (missing equal-sign) in Authorization header: 'Bearer eyJh'.",
+            "unsigned_or_wrong_route",
+        ),
+        (
+            (
+                "IncompleteSignature: 'x/y/z/aws4_request' not a valid key=value pair (missing equal-sign) in Authorization header: "
+                "'AWS4-HMAC-SHA256 Credential=$KEY_ID/x/y/z/aws4_request'."
+            ),
+            "bad_access_key",
+        ),
+        (
+            "SSOProviderInvalidToken: the SSO session has expired or is invalid: failed to unmarshal the cached token",
+            "sso_cache_mismatch",
+        ),
+        (SKEWED.format(request="20300105T101500Z", server="2030-01-05T10:30:07Z"), "request_delayed"),
+        (SKEWED.format(request="20300105T101500Z", server="2030-01-05T10:36:00Z"), "clock_skew"),
+        (SKEWED.format(request="20300105T103007Z", server="2030-01-05T10:15:00Z"), "clock_skew"),
+        (GIT.format(before=""), "registry_token_expired"),
+        (GIT.format(before="/usr/local/bin/aws: bad interpreter: No such file or directory\n"), "config_incomplete"),
         ("getting credentials: exec: executable aws failed with exit code 252", "config_incomplete"),
         ("getting credentials: exec: executable aws failed with exit code 253", "no_credentials"),
         ("getting credentials: exec: executable /usr/bin/aws failed with exit code 254", "expired_static_copy"),

@@ -64,7 +64,7 @@ AILMENTS: dict[str, Ailment] = {
     ),
     "sts-off-in-region": Ailment(("wrong_region_or_partition", "bad_access_key"), ("InvalidClientTokenId",)),
     "key-unknown": Ailment(
-        ("bad_access_key", "missing_session_token", "wrong_region_or_partition"),
+        ("missing_session_token", "bad_access_key", "wrong_region_or_partition"),
         ("InvalidAccessKeyId", "InvalidAccessKeyID"),
     ),
     "ec2-auth-failure": Ailment(("clock_skew", "wrong_region_or_partition", "bad_access_key"), ("AuthFailure",)),
@@ -274,7 +274,7 @@ AILMENTS: dict[str, Ailment] = {
         ("HTTP403", "Forbidden"),
     ),
     "codecommit": Ailment(
-        ("registry_login_missing", "registry_token_expired", "config_incomplete", "permission_denied"), ("HTTP403",)
+        ("registry_token_expired", "registry_login_missing", "config_incomplete", "permission_denied"), ("HTTP403",)
     ),
     "denied-status": Ailment(("permission_denied", "bad_access_key", "clock_skew")),
     "waiter": Ailment((*_EXPIRED, "aws_side_or_tool_bug"), ("ResourceNotReady",), True),

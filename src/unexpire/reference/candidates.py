@@ -212,6 +212,7 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
             or len(lower) < 40
             or "<servertime>" in lower
             or "authorization token" in lower
+            or "accessdenied: request has expired" in lower
             or _STARTS_MACHINES.search(lower) is not None
         )
     if ailment == "sso-session-revoked" and candidate.rule is None:

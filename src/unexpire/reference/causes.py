@@ -151,6 +151,8 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
 def _metadata(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"status ?code: 404|\b404\b"):
         ranking.first("no_credentials", "404 means that no role is attached")
+    elif shown.seen.says(r"\b401\b"):
+        ranking.second("refresher_stale", "401 means that the token of IMDSv2 was missing, or past its end")
     elif shown.seen.says(r"no ec2 instance role found"):
         ranking.second("no_credentials", "the metadata service named no role")
     elif shown.seen.workstation:
@@ -266,6 +268,11 @@ def _sso(shown: Shown, ranking: Ranking) -> None:
     ranking.look(
         "whether `aws sts get-caller-identity` works for the same profile: then the tool reads another token cache"
     )
+    if shown.seen.says(r"rfc ?3339|parsing time|failed to (?:parse|decode|unmarshal).{0,60}\b(?:cache|token|json)"):
+        ranking.first(
+            "sso_cache_mismatch",
+            "the token file is there and cannot be read: another tool wrote it in a form of its own",
+        )
     missing = shown.seen.says(r"not present|no such file|cannot find the (?:file|path)")
     if missing and shown.seen.says(r"\bsso session has expired or is invalid\b"):
         ranking.first(
@@ -279,6 +286,14 @@ def _sso(shown: Shown, ranking: Ranking) -> None:
 def _words(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"\baws sso login\b"):
         ranking.first("sso_login_required", "the text asks for a login to SSO")
+
+
+def _codecommit(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"bad interpreter|no such file|command not found|credential-helper.{0,120}(?:error|failed)"):
+        ranking.first("config_incomplete", "git's credential helper could not be started")
+    ranking.look(
+        "who answers git: `git config --show-origin --get-all credential.helper`; a keychain repeats a password that has ended"
+    )
 
 
 def _registry(shown: Shown, ranking: Ranking) -> None:
@@ -339,6 +354,7 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "session-words": _words,
     "registry-expired": _registry,
     "registry-login": _registry,
+    "codecommit": _codecommit,
     "s3-head": _bare,
     "s3-head-denied": _bare,
     "db-token": _database,

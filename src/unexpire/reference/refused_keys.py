@@ -18,6 +18,13 @@ def token_invalid(shown: Shown, ranking: Ranking) -> None:
     if shown.code != "InvalidClientTokenId":
         ranking.second("wrong_region_or_partition")
     key = seen.access_key_id or ""
+    if shown.operation in ("GetSessionToken", "GetFederationToken"):
+        ranking.first("bad_access_key", f"{shown.operation} is called with a long-term key")
+    elif seen.says(r"configuring terraform aws provider|validating provider credentials"):
+        ranking.first(
+            "bad_access_key", "Terraform asks STS first, with the keys as they stand: one that was deleted or mistyped"
+        )
+        ranking.second("missing_session_token")
     if seen.says(r"\baws-(?:runas|okta)\b|\bawsume\b|saml2aws"):
         ranking.first(
             "expired_static_copy",
@@ -135,6 +142,8 @@ def key_unknown(shown: Shown, ranking: Ranking) -> None:
         ranking.first(
             "bad_access_key", "the key in the text is a long-term one (AKIA): deleted, mistyped or of another partition"
         )
+    elif shown.seen.says(r"(?<!aws )access key id you provided"):
+        ranking.first("bad_access_key", "these are the words of another store that speaks S3's language, without `AWS`")
     _region(shown.seen, ranking)
     ranking.look("the endpoint: another S3-compatible store knows no AWS keys")
 

@@ -13,6 +13,8 @@ _UPLOADS = (
     *("PublishLayerVersion", "UpdateFunctionCode", "CreateFunction"),
 )
 
+_BARELY = timedelta(seconds=30)
+
 
 def signature_time(shown: Shown, ranking: Ranking) -> None:
     skew = shown.seen.skew
@@ -20,7 +22,13 @@ def signature_time(shown: Shown, ranking: Ranking) -> None:
         return
     side = "behind" if skew < timedelta(0) else "ahead of"
     ranking.first("clock_skew", f"the request was signed {words(skew)} {side} AWS's time{_whole_hours(skew)}")
-    if timedelta(0) < -skew < timedelta(minutes=60) and shown.operation in _UPLOADS:
+    over = -skew - (shown.seen.window or timedelta(0))
+    if shown.ailment == "clock-skewed" and timedelta(0) <= over <= _BARELY:
+        ranking.first(
+            "request_delayed",
+            f"AWS's limit was missed by {words(over)} only: so does a request that is sent again and not signed again",
+        )
+    elif timedelta(0) < -skew < timedelta(minutes=60) and shown.operation in _UPLOADS:
         ranking.first("request_delayed", f"{shown.operation} carries megabytes: a slow line holds it that long")
     elif timedelta(0) < -skew < timedelta(minutes=30):
         waits = shown.operation in ("Invoke", "InvokeModel")
@@ -64,7 +72,12 @@ def signature_incomplete(shown: Shown, ranking: Ranking) -> None:
             "bad_access_key", "what stands in the place of the key id is none: a secret, a word, or a blank in it"
         )
     elif shown.seen.says(r"authorization header: '?(?:bearer|basic|eyj)"):
-        ranking.first("signing_or_proxy", "the header holds a login of another kind, not a signature")
+        ranking.first(
+            "unsigned_or_wrong_route",
+            "the header holds a login of another kind: on a route that expects a signature, or on one that is not there",
+        )
+    elif shown.seen.says(r"credential= ?['\"]?[$%{<]"):
+        ranking.first("bad_access_key", "the name of a variable stands where the key id belongs: nothing expanded it")
     ranking.look("the key id as the program sees it: 20 letters and digits, no blank, quote or line end")
 
 
