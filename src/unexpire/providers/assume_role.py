@@ -109,10 +109,9 @@ class AssumeRoleProvider:
             asked["TokenCode"] = self._code(self.request.mfa_serial)
         now = self.environment.now()
         try:
-            sts = aws.client(
-                "sts", self.environment, profile=self.profile, credentials=source, region=self.request.region
-            )
-            answer = sts.assume_role(**asked)
+            region = self.request.region
+            with aws.calling("sts", self.environment, profile=self.profile, credentials=source, region=region) as sts:
+                answer = sts.assume_role(**asked)
             given = answer["Credentials"]
             return Credentials(
                 given["AccessKeyId"],

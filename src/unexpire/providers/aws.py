@@ -6,22 +6,22 @@ client never looks at this process's variables or files, because what is looked 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..credentials import Credentials
-from ..errors import ConfigurationError, UnexpireError
+from ..errors import UnexpireError
 from ..settings.environment import Environment
-from ..settings.files import Origin, Sourced
 from ..settings.profile import Profile
 from .translation import clock_offset, translate
+from .way import UnusableWay, Way, endpoint_of, endpoint_url, region_of, way_to
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -30,6 +30,7 @@ __all__ = [
     "Identity",
     "UnusableWay",
     "caller_identity",
+    "calling",
     "client",
     "endpoint_of",
     "endpoint_url",
@@ -37,139 +38,6 @@ __all__ = [
     "translate",
     "way_to",
 ]
-
-
-class UnusableWay(ConfigurationError):
-    """A setting of the way to AWS (endpoint, Region, proxy, CA bundle) that cannot be used: no request was ever sent."""
-
-
-def region_of(environment: Environment, profile: Profile | None) -> str | None:
-    """AWS_REGION (most SDKs) or AWS_DEFAULT_REGION (botocore, and it alone), else the profile's `region`."""
-    found = _region_setting(environment, profile)
-    return found.value if found is not None else None
-
-
-def _region_setting(environment: Environment, profile: Profile | None) -> Sourced[str] | None:
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
-        found = environment.get(name)
-        if found is not None and found.value:
-            return found
-    return profile.get("region") if profile is not None else None
-
-
-def endpoint_url(environment: Environment, profile: Profile | None, service: str) -> str | None:
-    """The configured endpoint of a service, in botocore's order (botocore/configprovider.py, `ConfiguredEndpointProvider`)."""
-    found = _endpoint_setting(environment, profile, service)
-    return found.value if found is not None else None
-
-
-def _endpoint_setting(environment: Environment, profile: Profile | None, service: str) -> Sourced[str] | None:
-    ignore = environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or (
-        profile.get("ignore_configured_endpoint_urls") if profile is not None else None
-    )
-    if ignore is not None and ignore.value.lower() == "true":
-        return None
-    name = service.replace("-", "_").upper()
-    for variable in (f"AWS_ENDPOINT_URL_{name}", "AWS_ENDPOINT_URL"):
-        found = environment.get(variable)
-        if found is not None and found.value:
-            return found
-    if profile is None:
-        return None
-    chosen = profile.get("services")
-    section = environment.settings().services.get(chosen.value) if chosen is not None else None
-    block = section.nested(name.lower()) if section is not None else None
-    return (block or {}).get("endpoint_url") or profile.get("endpoint_url")
-
-
-def endpoint_of(environment: Environment, profile: Profile | None, service: str) -> str:
-    """Where a client of `service` would go: the configured endpoint, else AWS's own in the Region."""
-    configured = endpoint_url(environment, profile, service)
-    if configured:
-        return configured
-    region = region_of(environment, profile) or "us-east-1"
-    host = {"sso": f"portal.sso.{region}", "sso-oidc": f"oidc.{region}"}.get(service, f"{service}.{region}")
-    return f"https://{host}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
-
-
-def way_to(environment: Environment, profile: Profile | None, url: str) -> tuple[str | None, str | None]:
-    """(the proxy that leads to `url`, the CA bundle), as the environment sets them; None where there is none."""
-    bundle = _bundle_setting(environment, profile)
-    path = str(environment.expand(bundle.value)) if bundle is not None else None
-    return _proxies(environment, url).get(urlsplit(url).scheme), path
-
-
-def _bundle_setting(environment: Environment, profile: Profile | None) -> Sourced[str] | None:
-    found = environment.get("AWS_CA_BUNDLE")
-    if (found is None or not found.value) and profile is not None:
-        found = profile.get("ca_bundle") or found
-    if found is None or not found.value:
-        found = environment.get("REQUESTS_CA_BUNDLE")
-    return found if found is not None and found.value else None
-
-
-# botocore/utils.py, `validate_region_name`: what may be a label of a host name.
-_REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
-
-
-def _check_way(environment: Environment, profile: Profile | None, service: str, region: str | None) -> None:
-    """Raise UnusableWay, with the place of the setting, where botocore would fail before it sends anything."""
-    endpoint = _endpoint_setting(environment, profile, service)
-    if endpoint is not None and not _is_url(endpoint.value):
-        raise _unusable("the endpoint URL is no URL: it starts with http:// or https:// and names a host", endpoint)
-    asked = Sourced(region, Origin(note="--region")) if region else None
-    chosen = asked or _region_setting(environment, profile)
-    if chosen is not None and not _REGION.fullmatch(chosen.value):
-        right = "export {0}=us-east-1" if chosen.origin.variable else "region = us-east-1"
-        raise UnusableWay(
-            f"{chosen.value[:40]!r} is no Region",
-            where=str(chosen.origin),
-            hint=right.format(chosen.origin.variable),
-        )
-    url = endpoint.value if endpoint is not None else "https://"
-    bundle = _bundle_setting(environment, profile)
-    if bundle is not None and url.startswith("https") and not environment.expand(bundle.value).exists():
-        raise _unusable(f"the CA bundle {bundle.value} is not there", bundle)
-    proxy = _proxies(environment, url).get(urlsplit(url).scheme)
-    if proxy is not None and not _is_url(proxy if "://" in proxy else f"http://{proxy}", any_scheme=True):
-        scheme = urlsplit(url).scheme
-        names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")
-        name = next(each for each in names if environment.variables.get(each))
-        raise UnusableWay(f"{name} is not the URL of a proxy", where=name, hint=f"unset {name}")
-
-
-def _is_url(text: str, *, any_scheme: bool = False) -> bool:
-    try:
-        parts = urlsplit(text)
-        return bool(parts.hostname) and (any_scheme or parts.scheme in ("http", "https")) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _unusable(message: str, found: Sourced[str]) -> UnusableWay:
-    variable = found.origin.variable
-    hint = f"unset {variable}" if variable else f"correct the line in {found.origin}"
-    return UnusableWay(message, where=str(found.origin), hint=hint)
-
-
-def _proxies(environment: Environment, url: str) -> dict[str, str]:
-    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY as urllib reads them, lower case first; HTTP_PROXY is ignored inside a CGI."""
-    variables = environment.variables
-    found = {
-        scheme: value
-        for scheme in ("http", "https")
-        if (value := variables.get(f"{scheme}_proxy") or variables.get(f"{scheme.upper()}_PROXY"))
-    }
-    if "REQUEST_METHOD" in variables and "http_proxy" not in variables:
-        found.pop("http", None)
-    no_proxy = variables.get("no_proxy") or variables.get("NO_PROXY")
-    host = urlsplit(url).netloc.rpartition("@")[2]
-    if no_proxy and found:
-        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-        if proxy_bypass_environment(host, {"no": no_proxy}):
-            return {}
-    return found
 
 
 # What is asked here is in every botocore there is: to see whether a service exists, a loader lists the folders of all 400.
@@ -209,6 +77,42 @@ def bare_session(overrides: Mapping[str, Any] | None = None) -> Session:
     return session
 
 
+class _Client:
+    """A client, and the object that it takes its keys from whenever it signs; there are some in it only during a call."""
+
+    def __init__(self, way: Way, *, signs: bool, timeout_s: float = 10.0, attempts: int = 1) -> None:
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=min(5.0, timeout_s),
+            read_timeout=timeout_s,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            signature_version=None if signs else UNSIGNED,  # type: ignore[arg-type,unused-ignore]
+            **way.config(),
+        )
+        self.kind = (way, signs)
+        with _creating:
+            session = _session_for(way.sts_regional_endpoints)
+            if signs:
+                session.set_credentials("", "")  # new ones for each client, which are then its own
+                self._keys: Any = session.get_credentials()
+            self.calls: Any = session.create_client(
+                way.service,  # type: ignore[call-overload,unused-ignore]
+                endpoint_url=way.endpoint,
+                config=config,
+                verify=way.bundle if way.bundle is not None else True,
+            )
+
+    def sign_with(self, credentials: Credentials | None) -> None:
+        """None: with nothing any more."""
+        if self.kind[1]:
+            keys = self._keys
+            keys.access_key = credentials.access_key_id if credentials is not None else ""
+            keys.secret_key = credentials.secret_access_key if credentials is not None else ""
+            keys.token = credentials.session_token if credentials is not None else None
+
+
 def client(
     service: str,
     environment: Environment,
@@ -223,45 +127,74 @@ def client(
 
     `attempts` counts the first one: whoever renews decides about the next attempt himself, so the default is one.
     """
-    from botocore import UNSIGNED
-    from botocore.config import Config
+    way = Way.of(service, environment, profile, region)
+    made = _Client(way, signs=credentials is not None, timeout_s=timeout_s, attempts=attempts)
+    made.sign_with(credentials)
+    return made.calls
 
-    _check_way(environment, profile, service, region)
-    chosen = region or region_of(environment, profile) or "us-east-1"
-    override = endpoint_url(environment, profile, service)
-    proxies = _proxies(environment, override or f"https://{service}.{chosen}.amazonaws.com")
-    _, bundle = way_to(environment, profile, override or "https://")
-    config = Config(
-        region_name=chosen,
-        connect_timeout=min(5.0, timeout_s),
-        read_timeout=timeout_s,
-        retries={"total_max_attempts": attempts, "mode": "standard"},
-        proxies=proxies,
-        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg,unused-ignore]
-        signature_version=UNSIGNED if credentials is None else None,  # type: ignore[arg-type,unused-ignore]
-        use_fips_endpoint=_flag(environment, profile, "use_fips_endpoint") or None,
-        use_dualstack_endpoint=_flag(environment, profile, "use_dualstack_endpoint") or None,
-    )
-    legacy = environment.variables.get("AWS_STS_REGIONAL_ENDPOINTS") or (
-        found.value if profile is not None and (found := profile.get("sts_regional_endpoints")) is not None else None
-    )
-    session = _session_for(legacy if legacy in ("legacy", "regional") else None)
-    keys: dict[str, Any] = {}
-    if credentials is not None:
-        keys = {
-            "aws_access_key_id": credentials.access_key_id,
-            "aws_secret_access_key": credentials.secret_access_key,
-            "aws_session_token": credentials.session_token,
-        }
-    with _creating:
-        return session.create_client(
-            service,  # type: ignore[call-overload,unused-ignore]
-            endpoint_url=override,
-            config=config,
-            verify=bundle if bundle is not None else True,
-            **keys,
-        )
 
+@contextlib.contextmanager
+def calling(
+    service: str,
+    environment: Environment,
+    *,
+    profile: Profile | None = None,
+    credentials: Credentials | None = None,
+    region: str | None = None,
+) -> Iterator[Any]:
+    """What `client` gives, for this block and this thread alone: one that is there already, if there is one that fits.
+
+    Making one takes four times as long as a call. What is used again is what the settings lead to; keys are only lent, so that
+    no call can be signed with another's and none outlive theirs.
+    """
+    way = Way.of(service, environment, profile, region)
+    found = _spares.take((way, credentials is not None), environment.now())
+    one = found if found is not None else _Client(way, signs=credentials is not None)
+    one.sign_with(credentials)
+    try:
+        yield one.calls
+    finally:
+        one.sign_with(None)
+        _spares.put(one, environment.now())
+
+
+class _Spares:
+    """Clients between two calls.
+
+    Each goes to one caller at a time, with its connection, so it is known how long that has been idle. A network that has dropped
+    an idle connection does not tell, and a server may be closing it as the next request leaves: either would cost a renewal that
+    makes one attempt. So only those are used again that were used a moment ago, by a keeper that renews many.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: list[tuple[_Client, datetime, float]] = []
+
+    def take(self, kind: tuple[Way, bool], now: datetime) -> _Client | None:
+        with self._lock:
+            places = range(len(self._left) - 1, -1, -1)  # the one that was used last
+            place = next((place for place in places if self._left[place][0].kind == kind), None)
+            if place is None:
+                return None
+            found, left_at, left_at_s = self._left.pop(place)
+        # Both clocks: the one may be set, the other stands still while a machine sleeps.
+        awake = time.monotonic() - left_at_s <= _CONNECTION_IDLE.total_seconds()
+        if not (awake and timedelta(0) <= now - left_at <= _CONNECTION_IDLE):
+            found.calls.close()  # its connections; the next call makes another
+        return found
+
+    def put(self, one: _Client, now: datetime) -> None:
+        with self._lock:
+            self._left.append((one, now, time.monotonic()))
+            oldest = self._left.pop(0)[0] if len(self._left) > _SPARES else None
+        if oldest is not None:
+            oldest.calls.close()
+
+
+_CONNECTION_IDLE = timedelta(seconds=2)
+"""Servers that close idle connections do it after five seconds and more (Node.js and Apache have the shortest default)."""
+_SPARES = 32
+_spares = _Spares()
 
 # One session serves all: making one reads 250 kB of JSON. Its `create_client` is not thread-safe (boto3 guide, "Multithreading").
 _creating = threading.Lock()
@@ -273,8 +206,9 @@ def _session_for(sts_regional_endpoints: str | None) -> Session:
 
 
 def _after_fork() -> None:
-    """In a forked child: the thread that was making a client is not here, to go on with it or to give back the lock."""
-    global _creating
+    """In a forked child: connections are the parent's, and a thread that was making a client is not here, to give back the lock."""
+    global _creating, _spares
+    _spares = _Spares()
     if _creating.locked():
         _session_for.cache_clear()
         _loader.cache_clear()
@@ -283,13 +217,6 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _flag(environment: Environment, profile: Profile | None, name: str) -> bool:
-    value = environment.variables.get(f"AWS_{name.upper()}")
-    if value is None and profile is not None and (found := profile.get(name)) is not None:
-        value = found.value
-    return (value or "").lower() == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +246,9 @@ def caller_identity(
     """
     endpoint = None
     try:
-        sts = client("sts", environment, profile=profile, credentials=credentials, region=region)
-        endpoint = sts.meta.endpoint_url
-        answer = sts.get_caller_identity()
+        with calling("sts", environment, profile=profile, credentials=credentials, region=region) as sts:
+            endpoint = sts.meta.endpoint_url
+            answer = sts.get_caller_identity()
     except Exception as error:
         problem = translate(error, doing="GetCallerIdentity", now=environment.now(), expired="expired-session")
         response: Mapping[str, Any] = getattr(error, "response", {}) or {}

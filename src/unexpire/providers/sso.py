@@ -75,12 +75,12 @@ class SsoProvider:
     def _role_credentials(self, token: SsoToken) -> Credentials:
         now = self.environment.now()
         try:
-            portal = aws.client("sso", self.environment, region=self._region)
-            answer = portal.get_role_credentials(
-                roleName=self._setting("sso_role_name"),
-                accountId=self._setting("sso_account_id"),
-                accessToken=token.access_token,
-            )
+            with aws.calling("sso", self.environment, region=self._region) as portal:
+                answer = portal.get_role_credentials(
+                    roleName=self._setting("sso_role_name"),
+                    accountId=self._setting("sso_account_id"),
+                    accessToken=token.access_token,
+                )
             given = answer["roleCredentials"]
             return Credentials(
                 given["accessKeyId"],

@@ -71,7 +71,8 @@ class WebIdentityProvider:
         if self.duration_s is not None:
             asked["DurationSeconds"] = self.duration_s
         try:
-            answer = aws.client("sts", self.environment, profile=self.profile).assume_role_with_web_identity(**asked)
+            with aws.calling("sts", self.environment, profile=self.profile) as sts:
+                answer = sts.assume_role_with_web_identity(**asked)
             given = answer["Credentials"]
             return Credentials(
                 given["AccessKeyId"],
