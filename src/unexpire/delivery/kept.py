@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ..credentials import format_timestamp
 from ..errors import InteractionRequired, UnexpireError
-from ..providers.chain import predict
+from ..providers.chain import choose
 from ..refresher import Backoff, Refresher
 from ..settings.environment import Environment
 from .endpoint import Held
@@ -176,7 +176,7 @@ def _sentence(error: UnexpireError) -> str:
 
 def _login_file(environment: Environment, asked: Asked) -> Path | None:
     """The file that the login of the first source in the chain would leave."""
-    winner = predict(environment, asked.profile).winner
+    winner = choose(environment, asked.profile).winner
     return login_file(winner.base if winner is not None else None, environment)
 
 

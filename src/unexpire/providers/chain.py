@@ -5,7 +5,7 @@ Source: botocore/credentials.py, `create_credential_resolver`; botocore's own re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..errors import ConfigurationError, UnexpireError
 from ..settings.environment import NO_PROFILE_CHOSEN, Environment
@@ -24,7 +24,7 @@ from .offline.profile import profile_sources
 from .offline.roles import assume_role
 from .offline.scope import Scope, block_problem
 
-__all__ = ["Candidate", "Prediction", "Standing", "predict"]
+__all__ = ["Candidate", "Prediction", "Standing", "choose", "predict"]
 
 
 def predict(environment: Environment, profile: str | None = None) -> Prediction:
@@ -34,13 +34,24 @@ def predict(environment: Environment, profile: str | None = None) -> Prediction:
     where botocore would, `Prediction.error` says why. The instance metadata service, which nobody can tell offline, wins last,
     with `probed` False.
     """
+    return _predicted(environment, profile, to_the_end=True)
+
+
+def choose(environment: Environment, profile: str | None = None) -> Prediction:
+    """`predict`, no further than to the source that decides: for who wants its `winner` or `error`, and wants it often."""
+    return _predicted(environment, profile, to_the_end=False)
+
+
+def _predicted(environment: Environment, profile: str | None, *, to_the_end: bool) -> Prediction:
     settings = environment.settings()
     explicit = profile is not None
     chosen = Sourced(profile, Origin(note="--profile")) if profile is not None else environment.profile_name
     named = settings.profiles.get(chosen.value or "default", Profile(chosen.value or "default"))
     keys = environment_keys(environment)
     first = () if explicit or keys is None else (keys,)
-    rest = tuple(_behind_the_environment(Scope(environment, settings, named, variables=not explicit)))
+    rest: Iterable[Candidate] = _behind_the_environment(Scope(environment, settings, named, variables=not explicit))
+    if to_the_end:
+        rest = tuple(rest)
 
     error = _start_error(environment, settings, chosen)
     winner: Candidate | None = None
@@ -50,7 +61,7 @@ def predict(environment: Environment, profile: str | None = None) -> Prediction:
         # Whatever comes now reads both files, and fails with them.
         refusal = settings.refusal
         winner, error = (None, refusal.error()) if refusal is not None else _walk(rest)
-    found = (*first, *rest)
+    found = (*first, *rest) if to_the_end else ()
     return Prediction(
         profile_name=chosen,
         profile=settings.profiles.get(named.name),
@@ -74,7 +85,7 @@ def _behind_the_environment(scope: Scope) -> Iterator[Candidate]:
             yield found
 
 
-def _walk(candidates: tuple[Candidate, ...]) -> tuple[Candidate | None, UnexpireError | None]:
+def _walk(candidates: Iterable[Candidate]) -> tuple[Candidate | None, UnexpireError | None]:
     for candidate in candidates:
         if candidate.standing is Standing.FATAL:
             return None, candidate.problem

@@ -13,7 +13,7 @@ from ..settings.environment import Environment
 from .assume_role import AssumeRoleProvider, RoleRequest
 from .base import Prompt, Provider
 from .candidate import Candidate
-from .chain import predict
+from .chain import choose
 
 __all__ = ["RoleRequest", "provider_for", "provider_of"]
 
@@ -32,7 +32,7 @@ def provider_for(
     `profile` counts as with ``--profile``. Without a `prompt`, what needs a human raises InteractionRequired when it is fetched.
     Raises ConfigurationError for settings that end the chain, Unavailable where nothing gives credentials.
     """
-    prediction = predict(environment, profile)
+    prediction = choose(environment, profile)
     if prediction.error is not None:
         raise prediction.error
     if prediction.winner is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 
-__all__ = ["BACKUP_SUFFIX", "lock", "private_folder", "remove", "replace"]
+__all__ = ["BACKUP_SUFFIX", "lock", "private_folder", "remove", "replace", "sweep"]
 
 BACKUP_SUFFIX = ".unexpire-backup"
 _LOCK_SUFFIX = ".unexpire-lock"
@@ -25,13 +25,16 @@ _TEMPORARY_SUFFIX = ".unexpire-tmp"
 _LEFTOVER_AFTER_S = 600.0
 
 
-def replace(path: Path, content: str | bytes, *, mode: int | None = None, backup: bool = False) -> None:
+def replace(
+    path: Path, content: str | bytes, *, mode: int | None = None, backup: bool = False, lasting: bool = True
+) -> None:
     """Make `content` what the file holds. Raises StoreError, and the file still holds what it held.
 
     A symbolic link stays one: the file that it names is replaced. An existing file keeps its mode and, where we may, its owner;
     a new one is 0600, as everything here may hold a session; `mode` says otherwise. `backup` first puts the old content beside
-    it, 0600, named like it plus ``.unexpire-backup``, in the place of an older backup. Takes no lock: a caller that reads,
-    changes and writes holds `lock(path)` around all three.
+    it, 0600, named like it plus ``.unexpire-backup``, in the place of an older backup. What need not be `lasting` is not flushed to
+    the disk: after a power cut the file may be empty or gone, which a cache is read as anyway. Takes no lock: a caller that
+    reads, changes and writes holds `lock(path)` around all three.
     """
     target = _target(path)
     data = content.encode() if isinstance(content, str) else content
@@ -41,7 +44,7 @@ def replace(path: Path, content: str | bytes, *, mode: int | None = None, backup
         if backup and old is not None:
             _put(target.with_name(target.name + BACKUP_SUFFIX), target.read_bytes(), 0o600, None)
         kept = stat.S_IMODE(old.st_mode) if old is not None else 0o600
-        _put(target, data, kept if mode is None else mode, old)
+        _put(target, data, kept if mode is None else mode, old, lasting=lasting)
     except OSError as error:
         raise _explained(error, path, target) from error
 
@@ -71,11 +74,12 @@ def private_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(path: Path, *, timeout_s: float = 30.0) -> Iterator[None]:
+def lock(path: Path, *, timeout_s: float = 30.0, sweeps: bool = True) -> Iterator[None]:
     """Hold the file alone among all threads and processes that also ask here. Raises StoreError after `timeout_s` seconds.
 
     The lock is a file beside the target of `path`, so that two links to one file share it; the system drops it when its holder
-    dies. What writers that died here left behind is removed. Not reentrant.
+    dies. What writers of it that died left behind is removed; `sweeps=False` leaves that to `sweep`, for folders of thousands, which
+    would be listed each time. Not reentrant.
     """
     import filelock  # 0.1 s of imports, which a reader of a cache never needs
 
@@ -92,7 +96,8 @@ def lock(path: Path, *, timeout_s: float = 30.0) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         raise _explained(error, path, target) from error
     try:
-        _sweep(target)
+        if sweeps:
+            _sweep(target.parent, f".{target.name}.")
         yield
     finally:
         held.release()
@@ -109,7 +114,12 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _put(target: Path, data: bytes, mode: int, like: os.stat_result | None) -> None:
+def sweep(folder: Path) -> None:
+    """Remove what writers that died left behind of any file in a folder that is ours alone."""
+    _sweep(folder, ".")
+
+
+def _put(target: Path, data: bytes, mode: int, like: os.stat_result | None, *, lasting: bool = True) -> None:
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_TEMPORARY_SUFFIX)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -118,13 +128,15 @@ def _put(target: Path, data: bytes, mode: int, like: os.stat_result | None) -> N
             if like is not None:
                 _keep_owner(name, like)
             os.chmod(name, mode)  # after the owner: a change of owner clears bits of the mode
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         os.replace(name, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
-    _sync_folder(target.parent)
+    if lasting:
+        _sync_folder(target.parent)
 
 
 def _keep_owner(name: str, like: os.stat_result) -> None:
@@ -146,10 +158,10 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _sweep(target: Path) -> None:
+def _sweep(folder: Path, prefix: str) -> None:
     """Remove temporary files that killed writers left: they may hold a session. Young ones may still be somebody's."""
-    prefix, oldest = f".{target.name}.", time.time() - _LEFTOVER_AFTER_S
-    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
+    oldest = time.time() - _LEFTOVER_AFTER_S
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(prefix) and entry.name.endswith(_TEMPORARY_SUFFIX):
                 with contextlib.suppress(OSError):

@@ -113,7 +113,7 @@ class SessionCache:
     def note(self, identity: str, outage: Outage) -> None:
         """Leave a failure that may pass for the other processes. Raises StoreError."""
         text = outage_text(identity, self._surroundings(), outage)
-        atomic.replace(self._outage_file(identity), text, mode=0o600)
+        atomic.replace(self._outage_file(identity), text, mode=0o600, lasting=False)
 
     def _outage_file(self, identity: str) -> Path:
         return self.sessions / f"{_name(identity)}.outage"
@@ -124,7 +124,7 @@ class SessionCache:
 
     def lock(self, identity: str) -> AbstractContextManager[None]:
         """Hold `identity` alone among all threads and processes of this cache."""
-        return atomic.lock(self.sessions / _name(identity), timeout_s=_LOCK_TIMEOUT_S)
+        return atomic.lock(self.sessions / _name(identity), timeout_s=_LOCK_TIMEOUT_S, sweeps=False)
 
     # --- what the commands ask for
 
@@ -230,7 +230,7 @@ class SessionCache:
         return _parsed(name, session_files.read_session(str(self.sessions / name)))
 
     def _put(self, name: str, text: str) -> None:
-        atomic.replace(self.sessions / name, text, mode=0o600)
+        atomic.replace(self.sessions / name, text, mode=0o600, lasting=False)
 
     def _labels(self) -> Iterator[tuple[Path, str, str]]:
         for path in _files(self.lanes):
@@ -239,7 +239,7 @@ class SessionCache:
                 yield path, *found
 
     def _prune(self) -> None:
-        """Remove sessions that have ended, once an hour: they are of no use, and what is not there cannot leak."""
+        """Remove sessions that have ended and halves that were never put in place, once an hour: what is not there cannot leak."""
         marker = self.folder / "pruned"
         now = self._clock()
         with contextlib.suppress(OSError, StoreError):
@@ -248,6 +248,7 @@ class SessionCache:
                 return
             marker.touch(mode=0o600)
             os.utime(marker, (seconds, seconds))
+            atomic.sweep(self.sessions)
             for path in _files(self.sessions):
                 entry = self._entry(path.name)
                 if entry is not None and self._policy.freshness(entry.credentials, now) is Freshness.EXPIRED:
