@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import __version__
 from ..credentials import format_timestamp
@@ -36,6 +36,7 @@ _TICK_S = 1.0
 _FORGET_AFTER_S = 12 * 3600.0
 _PATIENCE_S = 9.0
 _SAY = Callable[[str], None]
+T = TypeVar("T")
 
 
 class Agent:
@@ -158,10 +159,9 @@ class Agent:
         return Path(folder) / name if folder is not None else None
 
     def _write_copies(self) -> None:
-        held = [
-            (asked.profile, kept.refresher.peek()) for asked, kept in list(self._kept.items()) if asked.role is None
-        ]
-        self._copies.write([(profile, keys) for profile, keys in held if profile is not None and keys is not None])
+        kept = {profile: self._kept.get(Asked(profile)) for profile, _ in list(self._copies.pairs)}
+        held = [(profile, each.refresher.peek()) for profile, each in kept.items() if each is not None]
+        self._copies.write([(profile, keys) for profile, keys in held if keys is not None])
 
     async def _tick(self) -> None:
         while True:
@@ -170,10 +170,17 @@ class Agent:
                 await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
             if self._copies.pairs:
                 await asyncio.get_running_loop().run_in_executor(self._pool, self._write_copies)
-            self._look_after_logins()
+            # This is all that an agent of ten thousand does while nothing is due: one pass, that makes no object for any of them.
+            said = self._said
+            concerned = [
+                kept
+                for kept in list(self._kept.values())
+                if kept.refresher.error is not None or not kept.source.renewable or (said and kept.asked.name in said)
+            ]
+            self._look_after_logins(concerned)
             self._forget_the_unasked()
-            self._notices.look(list(self._kept.values()), self._clock())
-            self._say_news()
+            self._notices.look(concerned, self._clock())
+            self._say_news(concerned)
 
     # --- what is kept
 
@@ -232,17 +239,17 @@ class Agent:
             if asked not in self._kept:
                 self._keep_or_say(asked)
 
-    def _look_after_logins(self) -> None:
-        for asked, kept in list(self._kept.items()):
+    def _look_after_logins(self, concerned: list[Kept]) -> None:
+        for kept in concerned:
             if kept.login_appeared():
                 kept.refresher.try_again()
-                self._keeper.poke(_key(asked))
+                self._keeper.poke(_key(kept.asked))
 
     def _forget_the_unasked(self) -> None:
         now = time.monotonic()
-        for asked, kept in list(self._kept.items()):
+        for kept in list(self._kept.values()):
             if not kept.pinned and now - kept.last_asked > _FORGET_AFTER_S:
-                self._drop(asked)
+                self._drop(kept.asked)
 
     # --- what people are told
 
@@ -251,16 +258,16 @@ class Agent:
             self._said[name] = text
             self._say(text)
 
-    def _say_news(self) -> None:
+    def _say_news(self, concerned: list[Kept]) -> None:
         for (_, to), problem in list(self._copies.problems.items()):
             self._say_once(f"[{to}]", f"profile {to} cannot be written: {problem}")
-        for asked, kept in list(self._kept.items()):
-            error = kept.refresher.error
+        for kept in concerned:
+            name, error = kept.asked.name, kept.refresher.error
             if error is not None:
                 hint = f"; try: {error.hint}" if error.hint else ""
-                self._say_once(asked.name, f"{asked.name}: {error}{hint}")
-            elif self._said.pop(asked.name, None) is not None and kept.refresher.peek() is not None:
-                self._say(f"{asked.name}: fresh again")
+                self._say_once(name, f"{name}: {error}{hint}")
+            elif self._said.pop(name, None) is not None and kept.refresher.peek() is not None:
+                self._say(f"{name}: fresh again")
 
     def _statuses(self) -> list[dict[str, Any]]:
         return [kept.status(self._keeper.due(_key(asked))) for asked, kept in list(self._kept.items())]
@@ -287,8 +294,12 @@ class Agent:
         if refusal is not None:
             return refusal_response(refusal)
         if path == "/metrics":
-            return self._metrics.response()
+            return self._in_pool(self._metrics.response)
         return json_response(200, {"status": "ok", "kept": len(self._kept), "version": __version__})
+
+    def _in_pool(self, work: Callable[[], T]) -> Awaitable[T]:
+        """For what looks at every identity: with thousands, the programs that ask for their keys would wait for it."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _http_on_link(self, request: Request) -> Response | Awaitable[Response]:
         return self._metrics.timed("link", self._endpoint.on_link(request))
@@ -324,7 +335,7 @@ class Agent:
         if operation == "ping":
             return 200, {"pid": os.getpid(), "version": __version__}
         if operation == "status":
-            return 200, self.status()
+            return 200, await self._in_pool(self.status)
         if operation not in ("credentials", "keep", "endpoint", "sync"):
             return 400, {"message": f"unknown operation {str(operation)[:40]!r}"}
         if self._only is not None and (asked not in self._only or operation == "sync"):

@@ -47,7 +47,12 @@ class Following:
         self._environment, self._resolve, self._stay = environment, resolve, stay
         self._account: str | None = None
         self.failures = 0
-        self.provider = resolve(environment())
+        self._follow()
+
+    def _follow(self) -> None:
+        self.provider = self._resolve(self._environment())
+        # asked for every second by an agent, of every identity: a chain of roles walks down to its keys to tell
+        self.renewable = self.provider.renewable
 
     @property
     def method(self) -> str:
@@ -56,10 +61,6 @@ class Following:
     @property
     def identity(self) -> str:
         return self.provider.identity
-
-    @property
-    def renewable(self) -> bool:
-        return self.provider.renewable
 
     @property
     def interactive(self) -> bool:
@@ -74,7 +75,7 @@ class Following:
     def fetch(self) -> Credentials:
         """What the source gives now. Raises RefreshFailed where it has come to lead to another account."""
         try:
-            self.provider = self._resolve(self._environment())
+            self._follow()
             fetched = self.provider.fetch()
         except UnexpireError:
             self.failures += 1
