@@ -39,7 +39,10 @@ def main() -> None:
     gc.disable()
     from unexpire.cli.main import run
 
-    run()
+    try:
+        run()
+    finally:
+        gc.freeze()  # what is left goes with the process: the interpreter would look for garbage in all of botocore's models first
 
 
 def _leave(code: int) -> NoReturn:
