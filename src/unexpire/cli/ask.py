@@ -1,4 +1,7 @@
-"""How a command asks the human at the terminal: an MFA code, a login in the browser. Never through stdin or stdout, which are data."""
+"""How a command asks the human at the terminal, an MFA code or a login in the browser, and says what it waits for.
+
+Never through stdin or stdout, which are data.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import sys
 
 import click
 
-from ..errors import InteractionRequired
+from ..errors import InteractionRequired, UnexpireError
 
-__all__ = ["TerminalPrompt", "at_a_terminal"]
+__all__ = ["TerminalPrompt", "at_a_terminal", "has_browser", "say_waiting"]
 
 _CODE = re.compile(r"\d{6}")
 
@@ -80,3 +83,8 @@ def has_browser() -> bool:
     if os.environ.get("SSH_CONNECTION"):
         return False
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def say_waiting(error: UnexpireError) -> None:
+    """Why the command is not done yet: an outage that it waits out."""
+    click.echo(f"unexpire: {error}; trying again", err=True)

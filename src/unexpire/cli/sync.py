@@ -12,7 +12,7 @@ import click
 
 from ..credentials import Credentials
 from ..errors import RefreshFailed
-from .ask import TerminalPrompt
+from .ask import TerminalPrompt, say_waiting
 
 if TYPE_CHECKING:
     from ..delivery.sync import SyncTarget
@@ -48,7 +48,9 @@ def sync(profile: str, to: str, watch: bool, stop: bool) -> int:
     if stop:
         return 0 if _agent(environment, profile, to, stop=True) else 1
     if not watch:
-        credentials = newest_session(environment, profile=profile, role=None, prompt=TerminalPrompt())
+        credentials = newest_session(
+            environment, profile=profile, role=None, prompt=TerminalPrompt(), on_wait=say_waiting
+        )
         target.write(credentials)
         _say(environment, target, credentials)
         if _agent(environment, profile, to):

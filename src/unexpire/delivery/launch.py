@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +22,6 @@ from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment, utc_now
-from ..settings.preferences import preferences
 from . import agent_protocol, child
 from .child_settings import child_files, child_variables, region_of
 from .loopback import answers, bind_loopback
@@ -33,12 +31,9 @@ if TYPE_CHECKING:
     from ..providers.candidate import Prediction
     from ..providers.resolve import RoleRequest
     from .serving import Serving
+    from .sessions import OnWait
 
-__all__ = ["Launch", "OnWait", "first_credentials", "prepare"]
-
-OnWait = Callable[[UnexpireError], None]
-"""Told of the failure that is waited out."""
-
+__all__ = ["Launch", "first_credentials", "prepare"]
 
 _IMDS_READY_WITHIN_S = 10.0
 """SDKs ask the metadata service once and give it a second (botocore: metadata_service_timeout and _num_attempts), then take it that
@@ -168,27 +163,14 @@ def first_credentials(provider: Provider, environment: Environment, on_wait: OnW
 
     What is due for renewal is good enough to start with: the process beside the command renews it while the command starts.
     """
-    from .sessions import session_store
+    from .sessions import patient_refresher, session_store
 
     store = session_store(environment)
     kept = store.load(provider.identity)
     policy = policy_for(provider)
     if kept is not None and policy.freshness(kept, environment.now()) is not Freshness.EXPIRED:
         return kept
-    from ..refresher import Refresher
-
-    told: list[UnexpireError] = []
-
-    def wait(seconds: float) -> None:
-        if on_wait is not None and not told and refresher.error is not None:
-            told.append(refresher.error)
-            on_wait(refresher.error)
-        time.sleep(seconds)
-
-    patience = preferences(environment).outage_wait
-    clock = environment.clock
-    refresher = Refresher(provider, policy=policy, clock=clock, store=store, patience=patience, wait=wait)
-    return refresher.current()
+    return patient_refresher(provider, environment, store, policy=policy, on_wait=on_wait).current()
 
 
 def _warnings(provider: Provider, held: Credentials, now: datetime, *, imds: bool) -> list[str]:
