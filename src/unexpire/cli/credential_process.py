@@ -80,13 +80,12 @@ def credential_process(
 
 def _from_agent(profile: str | None, role: RoleRequest | None) -> int:
     from ..delivery.agent_protocol import from_agent_alone
+    from ..delivery.process import process_environment
     from ..settings.environment import Environment
-    from ..stores.process_document import document
 
-    environment = Environment.current()
+    environment = process_environment(Environment.current(), profile)
     home = str(environment.home) if environment.home is not None else None
-    found = from_agent_alone(environment.variables, home, profile=profile, role=role)
-    sys.stdout.write(document(found, now=environment.now()))
+    sys.stdout.write(from_agent_alone(environment.variables, home, profile=profile, role=role))
     return 0
 
 
