@@ -153,6 +153,7 @@ def prepare(
         imds_secret=secrets.token_urlsafe(32) if imds else None,
         region=region_of(environment, prediction),
         use_agent=use_agent,
+        terminal=_terminal(),
     )
     warnings = tuple(_warnings(provider, held, environment.now(), imds=imds))
     return Launch(path, tuple(command), environment, prediction, order, warnings)
@@ -171,6 +172,14 @@ def first_credentials(provider: Provider, environment: Environment, on_wait: OnW
     if kept is not None and policy.freshness(kept, environment.now()) is not Freshness.EXPIRED:
         return kept
     return patient_refresher(provider, environment, store, policy=policy, on_wait=on_wait).current()
+
+
+def _terminal() -> str | None:
+    """The terminal that standard error leads to, by its name; None where it does not, or the name leads nowhere from here."""
+    try:
+        return os.ttyname(2) if os.isatty(2) else None
+    except (OSError, AttributeError):  # AttributeError: Windows, which serves from the process that has the terminal
+        return None
 
 
 def _warnings(provider: Provider, held: Credentials, now: datetime, *, imds: bool) -> list[str]:
