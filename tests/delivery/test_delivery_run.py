@@ -368,6 +368,31 @@ def test_imds_serves_a_program_that_knows_nothing_else(lab: Lab, tmp_path: Path)
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("where", ["variable", "older variable", "profile"])
+def test_imds_is_found_whatever_says_how_to_reach_another(where: str, lab: Lab, tmp_path: Path) -> None:
+    """An instance's own settings: IMDS by IPv6. Ours is on loopback, and the endpoint alone is to say so."""
+    env = variables(lab, tmp_path)
+    if where == "variable":
+        env["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"] = "IPv6"
+    elif where == "older variable":
+        env["AWS_IMDS_USE_IPV6"] = "true"
+    else:
+        config = tmp_path / ".aws" / "config"
+        config.write_text(
+            config.read_text().replace("[profile role]", "[profile role]\nec2_metadata_service_endpoint_mode = ipv6")
+        )
+    script = (
+        "import os, boto3\n"
+        "[os.environ.pop(name) for name in list(os.environ) if name.startswith('AWS_CONTAINER')]\n"
+        "session = boto3.Session()\n"
+        "print(session.get_credentials().method, session.client('sts').get_caller_identity()['Arn'])\n"
+        "print(os.environ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE'], os.environ.get('AWS_IMDS_USE_IPV6'))\n"
+    )
+    done = run("--imds", "--", sys.executable, "-c", script, env=env)
+    assert done.stdout.startswith("iam-role arn:aws:sts::"), done.stderr
+    assert done.stdout.endswith(":assumed-role/Deploy/lab-role\nIPv4 None\n")
+
+
 def test_behind_imds_the_command_starts_when_it_is_answered(lab: Lab, tmp_path: Path) -> None:
     """SDKs give the metadata service a second, once. Here the process beside the command takes two to load."""
     (tmp_path / "slow").mkdir()

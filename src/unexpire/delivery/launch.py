@@ -114,7 +114,10 @@ class Launch:
             variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = base
             variables["AWS_METADATA_ENDPOINT"] = base  # what object_store reads instead
             variables["AWS_EC2_METADATA_V1_DISABLED"] = "true"
-            variables.pop("AWS_EC2_METADATA_DISABLED", None)
+            # said, and not only unset: a profile may say IPv6. botocore goes by the endpoint alone where there is one; others need not
+            variables["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"] = "IPv4"
+            for name in ("AWS_EC2_METADATA_DISABLED", "AWS_IMDS_USE_IPV6"):
+                variables.pop(name, None)
         return variables
 
 
