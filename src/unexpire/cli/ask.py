@@ -33,7 +33,13 @@ def at_a_terminal() -> bool:
 
 
 class TerminalPrompt:
-    """Asks on the terminal; where there is none, raises InteractionRequired."""
+    """Asks on the terminal; where there is none, raises InteractionRequired.
+
+    `login_anywhere`: a login is what the command was called for, so its address is worth printing where nobody may be reading.
+    """
+
+    def __init__(self, *, login_anywhere: bool = False) -> None:
+        self._login_anywhere = login_anywhere
 
     def mfa_code(self, serial: str) -> str:
         """Six digits, asked for until they are six; Ctrl-C gives up."""
@@ -50,7 +56,14 @@ class TerminalPrompt:
         )
 
     def open_login(self, url: str, user_code: str | None) -> None:
-        """Show where to approve the login, and open the browser where there is one."""
+        """Show where to approve the login, and open the browser where there is one. Raises InteractionRequired where nobody is."""
+        if not (self._login_anywhere or at_a_terminal() or has_browser()):
+            raise InteractionRequired(
+                "a login is needed, and there is neither a terminal nor a browser to ask for it",
+                interaction="sso-login",
+                finding="sso-login-needed",
+                hint="run unexpire fix at a terminal: the session is kept, and later calls use it",
+            )
         click.echo(f"Log in here: {url}", err=True)
         if user_code:
             click.echo(f"and confirm this code: {user_code}", err=True)

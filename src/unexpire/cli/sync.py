@@ -46,7 +46,13 @@ def sync(profile: str, to: str, watch: bool, stop: bool) -> int:
     environment = Environment.current()
     target = sync_target(environment, profile, to)
     if stop:
-        return 0 if _agent(environment, profile, to, stop=True) else 1
+        if watch:
+            raise click.UsageError("--watch and --stop exclude each other")
+        stopped = _agent(environment, profile, to, stop=True)
+        click.echo(
+            f"the agent keeps [{to}] no longer" if stopped else f"unexpire: no agent keeps [{to}]", err=not stopped
+        )
+        return 0 if stopped else 1
     if not watch:
         credentials = newest_session(
             environment, profile=profile, role=None, prompt=TerminalPrompt(), on_wait=say_waiting

@@ -139,8 +139,12 @@ def prepare(
     environment = environment or Environment.of(child.own_variables())
     path = child.find_command(command[0], environment.variables, environment.cwd)
     from ..providers.resolve import provider_for
+    from .sessions import follow_login, leave_way, session_store, watched
 
+    states = watched(environment)
     provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
+    store = session_store(environment)
+    states += follow_login(environment, store, provider, profile)
     prediction = predict(environment, profile)
     held = None
     if use_agent:
@@ -148,6 +152,7 @@ def prepare(
         ask = agent_protocol.ask_for_credentials
         held = ask(environment.variables, home, profile=profile, role=role, identity=provider.identity)
     held = held or first_credentials(provider, environment, on_wait)
+    leave_way(environment, store, provider, profile, role, held, states)
     order = Order(
         profile=profile,
         role=role,

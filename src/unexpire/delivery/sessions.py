@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..credentials import Credentials, KeyKind
-from ..errors import InteractionRequired, RefreshFailed, Rejected, UnexpireError
+from ..errors import InteractionRequired, RefreshFailed, Rejected, StoreError, UnexpireError
 from ..freshness import DEFAULT_POLICY, Freshness, RefreshPolicy
 from ..providers.base import Prompt
 from ..providers.candidate import Candidate
+from ..providers.chain import predict
 from ..settings.environment import Environment
 from ..settings.preferences import preferences, preferences_path
 from ..stores import session_files
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OnWait",
+    "follow_login",
+    "leave_way",
     "login_file",
     "newest_session",
     "not_here",
@@ -101,6 +105,18 @@ def login_file(candidate: Candidate | None, environment: Environment) -> Path | 
     return None
 
 
+def follow_login(environment: Environment, store: SessionCache, provider: Provider, profile: str | None) -> States:
+    """The state of the login by browser that a session comes of, if of one; where that was removed, so is the session that is kept."""
+    if provider.method not in ("sso", "login"):
+        return []
+    file = login_file(predict(environment, profile).winner, environment)
+    if file is None:
+        return []
+    if not file.exists():
+        store.forget(provider.identity)
+    return states_of([file])
+
+
 def newest_session(
     environment: Environment,
     *,
@@ -116,8 +132,10 @@ def newest_session(
     """
     from ..providers.resolve import provider_for
 
+    states = watched(environment)
     store = session_store(environment)
     provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
+    states += follow_login(environment, store, provider, profile)
     kept, offered = store.load(provider.identity), None
     if kept is None or DEFAULT_POLICY.freshness(kept, environment.now()) is Freshness.EXPIRED:
         home = str(environment.home) if environment.home is not None else None
@@ -141,7 +159,31 @@ def newest_session(
     refused = refresher.error
     if refused is not None and not _may_do(refused):
         raise refused
+    leave_way(environment, store, provider, profile, role, held, states)
     return held
+
+
+def leave_way(
+    environment: Environment,
+    store: SessionCache,
+    provider: Provider,
+    profile: str | None,
+    role: RoleRequest | None,
+    held: Credentials,
+    states: States,
+) -> None:
+    """Leave the way to a profile's session, and its name, for `credential-process`, `prompt` and `status`, as the first would.
+
+    `states` were taken before the first settings file was read.
+    """
+    if role is not None or not store.on_disk or not store.keeps(held):
+        return
+    key = session_files.key_of(["--profile", profile] if profile is not None else [], environment.variables)
+    lane = store.lanes / session_files.name_of(key)
+    if session_files.read_lane(str(lane), key) == store.name_of(provider.identity):
+        return
+    with contextlib.suppress(StoreError):
+        store.publish(key, provider.identity, profile or environment.profile_name.value, states)
 
 
 def _may_do(error: UnexpireError) -> bool:
@@ -194,7 +236,8 @@ def refuse_dead(environment: Environment, credentials: Credentials, profile: str
     name = profile or environment.profile_name.value
     found = caller_identity(environment, credentials, profile=environment.settings().profiles.get(name))
     if isinstance(found.error, Rejected):
-        found.error.hint = found.error.hint or f"unexpire diagnose --profile {name}"
+        command = "fix" if found.error.hint == "unexpire fix" else "diagnose"
+        found.error.hint = f"unexpire {command} --profile {name}" if profile is not None else f"unexpire {command}"
         raise found.error
 
 
