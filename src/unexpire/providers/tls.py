@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Distrust", "distrust"]
 
@@ -29,6 +31,8 @@ def distrust(error: BaseException) -> Distrust | None:
 
     `error` may wrap the one of `ssl` as botocore, urllib3 and http.client do.
     """
+    import ssl  # here: every command starts with this module, and few meet a certificate
+
     for each in _within(error, set()):
         if isinstance(each, ssl.SSLCertVerificationError):
             return _refused(each)
