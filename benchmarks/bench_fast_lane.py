@@ -14,8 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench_endpoint import agent
 
 from unexpire.lab import Lab
 
@@ -39,8 +42,10 @@ class Row:
 
 def measure(rounds: int = ROUNDS, say: Callable[[str], None] = lambda _: None) -> list[Row]:
     """Time every program that is here, on a session that is kept already; each must answer with a document."""
-    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        lab, folder = stack.enter_context(Lab()), stack.enter_context(tempfile.TemporaryDirectory())
         environment = lab.make_home(Path(folder)) | {"PATH": os.environ["PATH"]}
+        stack.enter_context(agent(environment, ["role"]))
         programs = _programs()
         for name, command in list(programs.items()):
             first = subprocess.run(command, env=environment, capture_output=True)
@@ -70,6 +75,7 @@ def _programs() -> dict[str, list[str]]:
     programs = {
         "python -c pass": [python, "-c", "pass"],
         "python -m unexpire credential-process": [python, "-m", "unexpire", *asked],
+        "python -m unexpire credential-process --from-agent": [python, "-m", "unexpire", *asked, "--from-agent"],
         "python -m unexpire prompt": [python, "-m", "unexpire", "prompt", "--profile", "role"],
     }
     script = Path(python).with_name("unexpire")

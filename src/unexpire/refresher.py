@@ -150,6 +150,11 @@ class Refresher:
         with self._state:
             self._tries.anew()
 
+    def pause(self, patience: timedelta) -> timedelta | None:
+        """How long until the next attempt, for who has so much patience with an outage; None where the failure is the answer."""
+        with self._state:
+            return self._tries.pause(patience, self._clock())
+
     def standing(self) -> Standing:
         """How it stands now."""
         with self._state:
@@ -209,7 +214,7 @@ class Refresher:
                         self._mind_backoff()
                     return self._fetch(forced=forced, patient=patient)
                 except UnexpireError:
-                    pause = None if forced else self._worth_waiting()
+                    pause = None if forced or self._patience is None else self.pause(self._patience)
                     if pause is None:
                         raise
                 self._wait(pause.total_seconds())
@@ -219,13 +224,6 @@ class Refresher:
         with self._state:
             if self._tries.error is not None and self._tries.waiting_out(self._clock()):
                 raise self._tries.error
-
-    def _worth_waiting(self) -> timedelta | None:
-        """How long until the next attempt, for who has the patience; None where the failure is the answer."""
-        if self._patience is None:
-            return None
-        with self._state:
-            return self._tries.pause(self._patience, self._clock())
 
     def _in_need(self, now: datetime) -> bool:
         """Whether nothing is held that can be used."""

@@ -176,9 +176,7 @@ def ask_agent(
     script = (
         "import os, sys; from unexpire.cli.main import run; import unexpire.delivery.agent_protocol, json, socket\n"
     )
-    script += (
-        "import unexpire.cli.credential_process, unexpire.settings.environment, unexpire.stores.process_document\n"
-    )
+    script += "import unexpire.cli.credential_process, unexpire.delivery.process, unexpire.providers.resolve\n"
     script += f"os.setuid({user}); run(sys.argv[1:])"
     line = container.line(sys.executable, "-c", script, "credential-process", *words, "--from-agent")
     variables = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "UNEXPIRE_AGENT_SOCKET": f"{INSIDE}/{socket}"}

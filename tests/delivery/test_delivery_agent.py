@@ -13,17 +13,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from running_agent import Running, eventually
 
-from unexpire.delivery import agent_protocol
 from unexpire.delivery.agent_install import service_for
 from unexpire.lab import Lab
-from unexpire.providers.resolve import provider_for
 from unexpire.settings.environment import Environment
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Unix sockets")
@@ -39,65 +37,6 @@ def lab() -> Iterator[Lab]:
 def short_lab() -> Iterator[Lab]:
     with Lab(lifetime=timedelta(seconds=3)) as running:
         yield running
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.03)
-
-
-class Running:
-    """An agent of a test's own, in a home of its own."""
-
-    def __init__(self, lab: Lab, home: Path, *words: str, **more: str) -> None:
-        self.lab, self.home = lab, home
-        (home / "r").mkdir(exist_ok=True)
-        self.variables = lab.make_home(home) | {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(home / "r"), **more}
-        self.start(*words)
-
-    def start(self, *words: str) -> None:
-        line = [sys.executable, "-m", "unexpire", "agent", *words]
-        with (self.home / "agent.log").open("ab") as log:
-            self.process = subprocess.Popen(line, env=self.variables, stdout=log, stderr=log)
-        assert eventually(lambda: self.ask(op="ping") or self.process.poll() is not None)
-        assert self.process.poll() is None, self.said()
-
-    def said(self) -> str:
-        return (self.home / "agent.log").read_text()
-
-    @property
-    def path(self) -> str:
-        path = agent_protocol.socket_path(self.variables)
-        assert path
-        return path
-
-    def ask(self, **request: Any) -> tuple[int, dict[str, Any]] | None:
-        return agent_protocol.ask(self.path, request)
-
-    def identity(self, profile: str) -> str:
-        return provider_for(Environment.of(self.variables), profile=profile).identity
-
-    def credentials(self, profile: str) -> tuple[int, dict[str, Any]]:
-        answer = self.ask(op="credentials", profile=profile, role=None, identity=self.identity(profile))
-        assert answer
-        return answer
-
-    def status(self, name: str) -> dict[str, Any]:
-        answer = self.ask(op="status")
-        assert answer
-        return next((each for each in answer[1]["identities"] if each["name"] == name), {})
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(20)
-
-    def unexpire(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "unexpire", *words]
-        return subprocess.run(line, env={**self.variables, **more}, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture

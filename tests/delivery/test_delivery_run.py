@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -16,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pseudo_terminal import Terminal
 
 from unexpire.lab import Lab
 
@@ -284,35 +282,6 @@ def test_an_unknown_profile_is_told_with_the_nearest(lab: Lab, tmp_path: Path) -
 # --- the terminal
 
 
-class Terminal:
-    """A shell-less terminal: one command on a pseudo-terminal of its own."""
-
-    def __init__(self, line: list[str], env: dict[str, str]) -> None:
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            os.execvpe(line[0], line, env)
-        self.seen = b""
-
-    def until(self, text: str, seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while text.encode() not in self.seen:
-            assert time.monotonic() < deadline, f"no {text!r} in {self.seen!r}"
-            if select.select([self.master], [], [], 0.1)[0]:
-                with contextlib.suppress(OSError):
-                    self.seen += os.read(self.master, 4096)
-
-    def type(self, text: bytes) -> None:
-        os.write(self.master, text)
-
-    def end(self) -> int:
-        with contextlib.suppress(OSError):
-            while data := os.read(self.master, 4096):
-                self.seen += data
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        os.close(self.master)
-        return code
-
-
 def unexpire_line(*words: str, profile: str = "role") -> list[str]:
     return [sys.executable, "-m", "unexpire", "run", "--profile", profile, "--", *words]
 
@@ -397,6 +366,31 @@ def test_imds_serves_a_program_that_knows_nothing_else(lab: Lab, tmp_path: Path)
     done = run("--imds", "--", "sh", "-c", script, env=variables(lab, tmp_path))
     assert json.loads(done.stdout)["Arn"].endswith(":assumed-role/Deploy/lab-role"), done.stderr
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("where", ["variable", "older variable", "profile"])
+def test_imds_is_found_whatever_says_how_to_reach_another(where: str, lab: Lab, tmp_path: Path) -> None:
+    """An instance's own settings: IMDS by IPv6. Ours is on loopback, and the endpoint alone is to say so."""
+    env = variables(lab, tmp_path)
+    if where == "variable":
+        env["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"] = "IPv6"
+    elif where == "older variable":
+        env["AWS_IMDS_USE_IPV6"] = "true"
+    else:
+        config = tmp_path / ".aws" / "config"
+        config.write_text(
+            config.read_text().replace("[profile role]", "[profile role]\nec2_metadata_service_endpoint_mode = ipv6")
+        )
+    script = (
+        "import os, boto3\n"
+        "[os.environ.pop(name) for name in list(os.environ) if name.startswith('AWS_CONTAINER')]\n"
+        "session = boto3.Session()\n"
+        "print(session.get_credentials().method, session.client('sts').get_caller_identity()['Arn'])\n"
+        "print(os.environ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE'], os.environ.get('AWS_IMDS_USE_IPV6'))\n"
+    )
+    done = run("--imds", "--", sys.executable, "-c", script, env=env)
+    assert done.stdout.startswith("iam-role arn:aws:sts::"), done.stderr
+    assert done.stdout.endswith(":assumed-role/Deploy/lab-role\nIPv4 None\n")
 
 
 def test_behind_imds_the_command_starts_when_it_is_answered(lab: Lab, tmp_path: Path) -> None:

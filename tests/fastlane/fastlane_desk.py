@@ -7,10 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from unexpire.credentials import Credentials
 from unexpire.lab import Lab
+from unexpire.providers.resolve import provider_for
+from unexpire.settings.environment import Environment
 from unexpire.stores import session_files
 from unexpire.stores.session_cache import SessionCache
 
@@ -67,6 +71,28 @@ class Desk:
     def lane_of(self, *arguments: str) -> Path:
         key = session_files.key_of(arguments, self.environment)
         return self.cache.lanes / session_files.name_of(key)
+
+
+def seed(
+    desk: Desk,
+    *,
+    lived: float,
+    left: float,
+    profile: str = "role",
+    arguments: tuple[str, ...] = ("--profile", "role"),
+) -> Credentials:
+    """A session of `profile` in the cache that the lane of `arguments` leads to, `lived` seconds old with `left` to go."""
+    now = datetime.now(UTC)
+    credentials = Credentials(
+        "ASIASEEDEDSEEDEDSEED", "s" * 40, "t" * 300, now + timedelta(seconds=left), now - timedelta(seconds=lived)
+    )
+    identity = provider_for(Environment.of(desk.environment), profile=profile).identity
+    desk.cache.save(identity, credentials)
+    states = [
+        (str(path), session_files.state_of(str(path))) for path in (desk.config, desk.home / ".aws" / "credentials")
+    ]
+    desk.cache.publish(session_files.key_of(arguments, desk.environment), identity, profile, states)
+    return credentials
 
 
 def eventually(look: Callable[[], T], within_s: float = 60) -> T:

@@ -12,31 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fastlane_desk import COMMAND, Desk, eventually
+from fastlane_desk import COMMAND, Desk, eventually, seed
 
-from unexpire.credentials import Credentials, parse_timestamp
-from unexpire.stores import session_files
+from unexpire.credentials import parse_timestamp
 from unexpire.stores.session_cache import SessionCache
 
 ROLE = ("credential-process", "--profile", "role")
-
-
-def seed(desk: Desk, *, lived: float, left: float, arguments: tuple[str, ...] = ROLE[1:]) -> Credentials:
-    """A session in the cache that the lane of `arguments` leads to, `lived` seconds old with `left` to go."""
-    now = datetime.now(UTC)
-    credentials = Credentials(
-        "ASIASEEDEDSEEDEDSEED", "s" * 40, "t" * 300, now + timedelta(seconds=left), now - timedelta(seconds=lived)
-    )
-    from unexpire.providers.resolve import provider_for
-    from unexpire.settings.environment import Environment
-
-    identity = provider_for(Environment.of(desk.environment), profile="role").identity
-    desk.cache.save(identity, credentials)
-    states = [
-        (str(path), session_files.state_of(str(path))) for path in (desk.config, desk.home / ".aws" / "credentials")
-    ]
-    desk.cache.publish(session_files.key_of(arguments, desk.environment), identity, "role", states)
-    return credentials
 
 
 def test_the_document_is_what_the_pickiest_reader_wants(desk: Desk) -> None:

@@ -144,3 +144,66 @@ def test_sync_watches_until_it_is_told_to_stop(desk: Desk) -> None:
     assert err == ""
     assert out.count("[old-tool]") == 1
     assert os.stat(file).st_mode & 0o777 == 0o600
+
+
+def test_what_env_and_run_have_fetched_has_its_name_in_status_and_prompt(desk: Desk) -> None:
+    assert desk.run("env", "--profile", "sso", "-q").returncode == 0
+    assert desk.run("run", "--profile", "external", "--", "true").returncode == 0
+    shown = json.loads(desk.run("status", "--json").stdout)["identities"]
+    assert sorted(each["name"] for each in shown if each["known_from"] == "cache") == ["external", "sso"]
+    assert desk.run("prompt", "--profile", "sso").stdout.startswith("sso ")
+    assert desk.run("prompt", "--profile", "external").stdout.startswith("external ")
+
+
+def test_a_logout_ends_what_came_of_the_login_for_every_command(desk: Desk) -> None:
+    for words in (("env", "-q"), ("run", "--", "true"), ("credential-process",), ("prompt",)):
+        desk.lab.sso_login(desk.home)
+        command, *more = words
+        assert desk.run("env", "--profile", "sso", "-q").returncode == 0
+        for file in (desk.home / ".aws" / "sso" / "cache").iterdir():
+            file.unlink()
+        done = desk.run(command, "--profile", "sso", *more)
+        assert (done.returncode, done.stdout) == (0 if command == "prompt" else 7, ""), words
+        done = desk.run("credential-process", "--profile", "sso")
+        assert (done.returncode, done.stdout) == (7, ""), f"after {words}"
+
+
+def test_without_anybody_to_log_in_nobody_waits_for_a_login(desk: Desk) -> None:
+    for file in (desk.home / ".aws" / "sso" / "cache").iterdir():
+        file.unlink()
+    for words in (("env", "--profile", "sso"), ("sync", "sso", "--to", "z"), ("run", "--profile", "sso", "--", "true")):
+        done = desk.run(*words)
+        assert (done.returncode, done.stdout) == (7, ""), done.stderr
+        assert "neither a terminal nor a browser" in done.stderr
+
+
+def test_names_that_no_file_can_hold_are_refused_by_name(desk: Desk) -> None:
+    files = [desk.config, desk.home / ".aws" / "credentials"]
+    before = [file.read_bytes() for file in files]
+    for name in ("", " x", "a]b", "a\nb", "[default]"):
+        for words in (("sync", "role", "--to", name), ("setup", "role", "--as", name, "--yes")):
+            done = desk.run(*words)
+            assert done.returncode == 10, words
+            assert "cannot be the name of a profile" in done.stderr
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_sync_says_where_nobody_keeps_a_copy(desk: Desk) -> None:
+    done = desk.run("sync", "role", "--to", "z", "--stop")
+    assert (done.returncode, done.stderr) == (1, "unexpire: no agent keeps [z]\n")
+    assert desk.run("sync", "role", "--to", "z", "--stop", "--watch").returncode == 2
+
+
+def test_a_dead_copy_is_refused_with_the_profile_to_fix(desk: Desk) -> None:
+    done = desk.run("env", "--profile", "expired")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "unexpire fix --profile expired" in done.stderr
+
+
+def test_setup_twice_says_that_it_is_done(desk: Desk) -> None:
+    assert desk.run("setup", "role", "--yes").returncode == 0
+    before = desk.config.read_bytes()
+    done = desk.run("setup", "role", "--yes")
+    assert done.returncode == 10
+    assert "set up already, as role-fresh" in done.stderr
+    assert desk.config.read_bytes() == before

@@ -1,4 +1,7 @@
-"""How a command asks the human at the terminal: an MFA code, a login in the browser. Never through stdin or stdout, which are data."""
+"""How a command asks the human at the terminal, an MFA code or a login in the browser, and says what it waits for.
+
+Never through stdin or stdout, which are data.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import sys
 
 import click
 
-from ..errors import InteractionRequired
+from ..errors import InteractionRequired, UnexpireError
 
-__all__ = ["TerminalPrompt", "at_a_terminal"]
+__all__ = ["TerminalPrompt", "at_a_terminal", "has_browser", "say_waiting"]
 
 _CODE = re.compile(r"\d{6}")
 
@@ -30,7 +33,13 @@ def at_a_terminal() -> bool:
 
 
 class TerminalPrompt:
-    """Asks on the terminal; where there is none, raises InteractionRequired."""
+    """Asks on the terminal; where there is none, raises InteractionRequired.
+
+    `login_anywhere`: a login is what the command was called for, so its address is worth printing where nobody may be reading.
+    """
+
+    def __init__(self, *, login_anywhere: bool = False) -> None:
+        self._login_anywhere = login_anywhere
 
     def mfa_code(self, serial: str) -> str:
         """Six digits, asked for until they are six; Ctrl-C gives up."""
@@ -47,7 +56,14 @@ class TerminalPrompt:
         )
 
     def open_login(self, url: str, user_code: str | None) -> None:
-        """Show where to approve the login, and open the browser where there is one."""
+        """Show where to approve the login, and open the browser where there is one. Raises InteractionRequired where nobody is."""
+        if not (self._login_anywhere or at_a_terminal() or has_browser()):
+            raise InteractionRequired(
+                "a login is needed, and there is neither a terminal nor a browser to ask for it",
+                interaction="sso-login",
+                finding="sso-login-needed",
+                hint="run unexpire fix at a terminal: the session is kept, and later calls use it",
+            )
         click.echo(f"Log in here: {url}", err=True)
         if user_code:
             click.echo(f"and confirm this code: {user_code}", err=True)
@@ -80,3 +96,8 @@ def has_browser() -> bool:
     if os.environ.get("SSH_CONNECTION"):
         return False
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def say_waiting(error: UnexpireError) -> None:
+    """Why the command is not done yet: an outage that it waits out."""
+    click.echo(f"unexpire: {error}; trying again", err=True)

@@ -17,7 +17,7 @@ from ..delivery import fast_lane
 from ..delivery.fast_lane import FROM_AGENT, RENEW
 from ..errors import InteractionRequired, RefreshFailed, UnexpireError
 from ..stores.session_files import LONGEST_WAIT_S
-from .ask import TerminalPrompt, at_a_terminal, has_browser
+from .ask import TerminalPrompt
 from .exits import exit_code_of
 from .options import role_request, source_options
 
@@ -80,13 +80,12 @@ def credential_process(
 
 def _from_agent(profile: str | None, role: RoleRequest | None) -> int:
     from ..delivery.agent_protocol import from_agent_alone
+    from ..delivery.process import process_environment
     from ..settings.environment import Environment
-    from ..stores.process_document import document
 
-    environment = Environment.current()
+    environment = process_environment(Environment.current(), profile)
     home = str(environment.home) if environment.home is not None else None
-    found = from_agent_alone(environment.variables, home, profile=profile, role=role)
-    sys.stdout.write(document(found, now=environment.now()))
+    sys.stdout.write(from_agent_alone(environment.variables, home, profile=profile, role=role))
     return 0
 
 
@@ -117,13 +116,6 @@ class _QuietPrompt:
 
     def open_login(self, url: str, user_code: str | None) -> None:
         """Show where to approve the login; what is waited for from here on is the person."""
-        if not at_a_terminal() and not has_browser():
-            raise InteractionRequired(
-                "a login is needed, and there is neither a terminal nor a browser to ask for it",
-                interaction="sso-login",
-                finding="sso-login-needed",
-                hint="run unexpire fix at a terminal: the session is kept, and later calls use it",
-            )
         with self._asking("a login in the browser"):
             TerminalPrompt().open_login(url, user_code)
         self._tell("a login in the browser")

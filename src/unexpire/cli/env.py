@@ -17,7 +17,7 @@ from ..delivery import shell
 from ..delivery.fast_lane import life
 from ..errors import ConfigurationError
 from ..freshness import remaining
-from .ask import TerminalPrompt
+from .ask import TerminalPrompt, say_waiting
 from .options import role_request, source_options
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def env(
     role = role_request(role_arn, session_name, duration, external_id)
     environment = Environment.current()
     reader = shell.Format(_ALIASES.get(form, form)) if form else shell.detect(environment.variables, _parent_name())
-    credentials = newest_session(environment, profile=profile, role=role, prompt=TerminalPrompt())
+    credentials = newest_session(environment, profile=profile, role=role, prompt=TerminalPrompt(), on_wait=say_waiting)
     if credentials.kind is KeyKind.LONG_TERM:
         raise ConfigurationError(
             "these are long-term keys, which are not copied into variables",

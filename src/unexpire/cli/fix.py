@@ -48,7 +48,9 @@ def fix(
         click.echo("Nothing to fix.")
         return int(before.exit)
     environment = current_environment()
-    steps = plan(before, environment, prompt=TerminalPrompt(), source=source, role=role, profile=profile)
+    steps = plan(
+        before, environment, prompt=TerminalPrompt(login_anywhere=True), source=source, role=role, profile=profile
+    )
     doable = [step for step in steps if step.do is not None]
     _show(steps)
     if not doable:

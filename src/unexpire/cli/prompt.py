@@ -26,7 +26,7 @@ def prompt(profile: str | None, color: str | None) -> int:
     """
     from ..delivery import fast_lane
     from ..delivery.process import label_of
-    from ..delivery.sessions import session_store, watched
+    from ..delivery.sessions import follow_login, session_store, watched
     from ..providers.resolve import provider_for
     from ..settings.environment import Environment
     from ..stores import session_files
@@ -39,7 +39,9 @@ def prompt(profile: str | None, color: str | None) -> int:
     with contextlib.suppress(UnexpireError):
         store = session_store(environment)
         with contextlib.suppress(UnexpireError):
-            identity = provider_for(environment, profile=profile).identity
+            provider = provider_for(environment, profile=profile)
+            states += follow_login(environment, store, provider, profile)
+            identity = provider.identity
         key = session_files.key_of(["--profile", profile] if profile else [], os.environ)
         store.publish(key, identity, label, states)
         sys.stdout.flush()

@@ -13,7 +13,6 @@ from .options import role_request, source_options
 
 if TYPE_CHECKING:
     from ..delivery.launch import Launch
-    from ..errors import UnexpireError
 
 __all__ = ["run"]
 
@@ -44,12 +43,18 @@ def run(
     """
     from ..delivery.child import CommandNotRun
     from ..delivery.launch import prepare
-    from .ask import TerminalPrompt
+    from .ask import TerminalPrompt, say_waiting
 
     role = role_request(role_arn, session_name, duration, external_id)
     try:
         launch = prepare(
-            command, profile=profile, role=role, imds=imds, prompt=TerminalPrompt(), use_agent=agent, on_wait=_waiting
+            command,
+            profile=profile,
+            role=role,
+            imds=imds,
+            prompt=TerminalPrompt(),
+            use_agent=agent,
+            on_wait=say_waiting,
         )
         for warning in launch.warnings:
             click.echo(f"unexpire: {warning}", err=True)
@@ -59,10 +64,6 @@ def run(
         if error.hint:
             click.echo(f"  try: {error.hint}", err=True)
         sys.exit(error.exit_code)
-
-
-def _waiting(error: UnexpireError) -> None:
-    click.echo(f"unexpire: {error}; trying again", err=True)
 
 
 def _go(launch: Launch) -> int:

@@ -35,7 +35,7 @@ def setup(profile: str, name: str | None, in_place: bool, undo: bool, dry_run: b
     if name is not None and in_place:
         raise click.UsageError("--as and --in-place exclude each other")
     environment = Environment.current()
-    user = profile if in_place else name or f"{profile}-fresh"
+    user = profile if in_place else f"{profile}-fresh" if name is None else name
     changes = undone(environment, profile) if undo else planned(environment, profile, None if in_place else user)
     for change in changes:
         _show(environment, change)

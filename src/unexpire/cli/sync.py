@@ -12,7 +12,7 @@ import click
 
 from ..credentials import Credentials
 from ..errors import RefreshFailed
-from .ask import TerminalPrompt
+from .ask import TerminalPrompt, say_waiting
 
 if TYPE_CHECKING:
     from ..delivery.sync import SyncTarget
@@ -46,9 +46,17 @@ def sync(profile: str, to: str, watch: bool, stop: bool) -> int:
     environment = Environment.current()
     target = sync_target(environment, profile, to)
     if stop:
-        return 0 if _agent(environment, profile, to, stop=True) else 1
+        if watch:
+            raise click.UsageError("--watch and --stop exclude each other")
+        stopped = _agent(environment, profile, to, stop=True)
+        click.echo(
+            f"the agent keeps [{to}] no longer" if stopped else f"unexpire: no agent keeps [{to}]", err=not stopped
+        )
+        return 0 if stopped else 1
     if not watch:
-        credentials = newest_session(environment, profile=profile, role=None, prompt=TerminalPrompt())
+        credentials = newest_session(
+            environment, profile=profile, role=None, prompt=TerminalPrompt(), on_wait=say_waiting
+        )
         target.write(credentials)
         _say(environment, target, credentials)
         if _agent(environment, profile, to):

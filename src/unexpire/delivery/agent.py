@@ -18,7 +18,9 @@ from ..credentials import format_timestamp
 from ..errors import ConfigurationError, ProfileNotFound, RefreshFailed, StoreError, UnexpireError
 from ..keeper import Keeper
 from ..settings.environment import Environment
+from ..settings.preferences import preferences
 from ..stores import atomic, session_files
+from ..stores.process_document import fields
 from . import agent_protocol
 from .agent_access import Access, Tokens, listener
 from .agent_metrics import Metrics
@@ -317,7 +319,7 @@ class Agent:
             line = await asyncio.wait_for(reader.readline(), 5.0)
             status, document = await self._answer(line)
             self._metrics.count("socket", status)
-            writer.write(f"{status} ".encode() + json.dumps(document).encode() + b"\n")
+            writer.write(f"{status} {json.dumps(document, separators=(',', ':'))}\n".encode())
             await asyncio.wait_for(writer.drain(), 10.0)
         except (TimeoutError, ValueError, OSError):
             pass
@@ -345,21 +347,29 @@ class Agent:
         try:
             kept = self.keep(asked)
             if operation == "credentials":
-                return await self._credentials(kept, request.get("identity"))
+                return await self._credentials(kept, request)
             if operation == "sync":
                 return 200, self._copy(kept, asked, _name(request.get("to")), stop=request.get("stop") is True)
             return 200, self._where(asked) if operation == "endpoint" else {"kept": asked.name}
         except ProfileNotFound as error:
-            return 404, {"message": str(error), "hint": error.hint}
+            return 404, _said(error)
         except RefreshFailed as error:
-            return 503 if error.retryable else 403, {"message": str(error), "hint": error.hint}
+            return 503 if error.retryable else 403, _said(error)
         except UnexpireError as error:
-            return 403, {"message": str(error), "hint": error.hint}
+            return 403, _said(error)
 
-    async def _credentials(self, kept: Kept, identity: object) -> tuple[int, dict[str, Any]]:
-        if identity not in (None, kept.source.identity):
+    async def _credentials(self, kept: Kept, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if request.get("identity") not in (None, kept.source.identity):
             return 409, {"message": "by the agent's settings this is another identity"}
-        credentials = await kept.held.credentials(_PATIENCE_S)
+        try:
+            credentials = await kept.held.credentials(_PATIENCE_S)
+        except RefreshFailed as error:
+            again = kept.refresher.pause(preferences(self._snapshots.environment()).outage_wait)
+            if again is None or not error.retryable:
+                raise
+            return 503, {**_said(error), "again_in_s": again.total_seconds()}
+        if request.get("form") == "process":
+            return 200, fields(credentials, now=self._clock(), policy=kept.refresher.policy)
         return 200, agent_protocol.document_of(credentials, kept.asked.name)
 
     def _copy(self, kept: Kept, asked: Asked, to: str | None, *, stop: bool) -> dict[str, Any]:
@@ -381,6 +391,10 @@ class Agent:
             where = self._where(asked)
             self._say(f"{asked.name}: AWS_CONTAINER_CREDENTIALS_FULL_URI={where['url']}")
             self._say(f"{asked.name}: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={where['token_file']}")
+
+
+def _said(error: UnexpireError) -> dict[str, Any]:
+    return {"message": str(error), "hint": error.hint, "finding": error.finding}
 
 
 def _key(asked: Asked) -> str:

@@ -6,7 +6,8 @@ the same of the agent before it believes an answer.
 
 A request is one JSON object and a line end, at most 64 KiB, UTF-8::
 
-    {"op": "credentials", "profile": "prod" | null, "role": {…RoleRequest's fields…} | null, "identity": "assume-role-3f2a…"}
+    {"op": "credentials", "profile": "prod" | null, "role": {…RoleRequest's fields…} | null, "identity": "assume-role-3f2a…" | null}
+    {…, "form": "process"}                      the same, answered with the document of a credential process, ready to go out
     {"op": "status"}
     {"op": "keep", "profile": "prod"}           keep it fresh from now on
     {"op": "endpoint", "profile": "prod"}       the loopback URL of a profile and its token file
@@ -19,11 +20,11 @@ The answer is three digits, a space, one JSON object, and a line end; then the a
          "IssuedAt": … | null, "AccountId": … | null, "Label": "prod"}          credentials: usable now; Expiration is the true end
     200 {"identities": […], …}                                                 status, see `agent.Agent.status`
     400 {"message": …}           not a request that this agent knows
-    403 {"message": …, "hint": …}  the source says no, or a human must act: the client goes to the source itself, and asks there;
+    403 {"message": …, "hint": …, "finding": …}  the source says no, or a human must act: the client goes to the source itself, and asks there;
                                    or an agent of `--only` some profiles is asked for another
     404 {"message": …}           no such profile here
     409 {"message": …}           by the agent's settings and variables this is another identity than by the client's
-    503 {"message": …}           an outage, and nothing usable is held
+    503 {"message": …, "again_in_s": 1.5}  an outage, and nothing usable is held; `again_in_s` while it is short enough to be waited out
 
 `identity` is what the client's own `provider_for(…).identity` says: an agent that was started with other variables or files must not
 answer with another account's keys. A client without settings of its own (in a container that was given the socket) sends null, and
@@ -44,12 +45,25 @@ if TYPE_CHECKING:
     from ..credentials import Credentials
     from ..providers.resolve import RoleRequest
 
-__all__ = ["LARGEST_LINE_B", "ask", "ask_for_credentials", "document_of", "from_agent_alone", "socket_path"]
+__all__ = [
+    "LARGEST_LINE_B",
+    "PROCESS_ANSWER",
+    "ask",
+    "ask_for_credentials",
+    "document_of",
+    "exchange",
+    "from_agent_alone",
+    "peer_user",
+    "process_request",
+    "socket_path",
+]
 
 LARGEST_LINE_B = 65_536
 _LARGEST_ANSWER_B = 64 * 1024 * 1024
 _LONGEST_PATH_B = 100
 """sockaddr_un holds 108 bytes on Linux and 104 on macOS."""
+_LONGEST_WAIT_S = 30.0
+"""With the agent's own patience for one question well below the 60 s after which Go ends a credential process."""
 
 
 def socket_path(variables: Mapping[str, str], home: str | None = None) -> str | None:
@@ -74,42 +88,61 @@ def ask(path: str | None, request: Mapping[str, Any], *, timeout_s: float = 10.0
     if path is None or not os.path.exists(path):
         return None
     import json
-    import socket
 
-    if sys.platform == "win32":
+    received = exchange(path, json.dumps(request).encode() + b"\n", timeout_s)
+    if received is None:
         return None
+    status, _, body = received.partition(b" ")
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(path)
-            if peer_user(connection) not in (None, os.geteuid()):
-                return None
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            received = b""
-            while not received.endswith(b"\n") and len(received) <= _LARGEST_ANSWER_B:
-                chunk = connection.recv(LARGEST_LINE_B)
-                if not chunk:
-                    break
-                received += chunk
-        status, _, body = received.partition(b" ")
         answer = json.loads(body)
         return (int(status), answer) if isinstance(answer, dict) else None
+    except ValueError:
+        return None
+
+
+def exchange(path: str, line: bytes, timeout_s: float) -> bytes | None:
+    """What the agent at `path` answers to a line; None where no agent of this user does. Never raises.
+
+    For the fast lane as well, so without the module `socket`, whose import takes longer than the question.
+    """
+    if sys.platform == "win32":
+        return None
+    import _socket
+
+    connection = None
+    try:
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        connection.settimeout(timeout_s)
+        connection.connect(path)
+        if peer_user(connection) not in (None, os.geteuid()):
+            return None
+        connection.sendall(line)
+        received = b""
+        while not received.endswith(b"\n") and len(received) <= _LARGEST_ANSWER_B:
+            chunk = connection.recv(LARGEST_LINE_B)
+            if not chunk:
+                break
+            received += chunk
+        return received
     except (OSError, ValueError):
         return None
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 def peer_user(connection: Any) -> int | None:
     """The user id at the other end of a Unix socket: SO_PEERCRED (unix(7)) or LOCAL_PEERCRED; None where the system tells neither."""
-    import socket
-    import struct
-
     platform: str = sys.platform
+    told = b""
     if platform.startswith("linux"):
-        return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
-    if platform == "darwin":
+        import _socket
+
+        told = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # struct ucred: process, user, group
+    elif platform == "darwin":
         # struct xucred of sys/ucred.h: version, user id, …; level SOL_LOCAL is 0, option LOCAL_PEERCRED is 1
-        return int(struct.unpack_from("2I", connection.getsockopt(0, 1, 76))[1])
-    return None
+        told = connection.getsockopt(0, 1, 76)
+    return int.from_bytes(told[4:8], sys.byteorder) if len(told) >= 8 else None
 
 
 def ask_for_credentials(
@@ -131,26 +164,52 @@ def ask_for_credentials(
     return _credentials(answer[1])
 
 
+def process_request(profile: str | None) -> bytes:
+    """The line that asks for a profile's credentials in the form of a credential process, by the agent's own settings.
+
+    Written without `json`, for names that need nothing escaped.
+    """
+    named = "null" if profile is None else f'"{profile}"'
+    request = f'{{"op":"credentials","profile":{named},"role":null,"identity":null,"form":"process"}}\n'
+    return request.encode("ascii")
+
+
+PROCESS_ANSWER = b'200 {"Version":1,'
+"""How the answer to a `process_request` begins."""
+
+
 def from_agent_alone(
     variables: Mapping[str, str], home: str | None, *, profile: str | None, role: RoleRequest | None
-) -> Credentials:
-    """The agent's set by the agent's own settings, for a program that has none. Raises UnexpireError with what the agent says."""
+) -> str:
+    """The document of a credential process by the agent's own settings, for a program that has none.
+
+    Waits an outage out as long as the agent says that it is worth it. Raises UnexpireError with what the agent says.
+    """
+    import json
+    import time
+
     from ..errors import ConfigurationError, RefreshFailed
 
     path = socket_path(variables, home)
-    answer = ask(path, _request(profile, role, None), timeout_s=30.0)
-    if answer is None:
-        raise ConfigurationError(
-            f"no agent of this user (id {os.geteuid()}) answers at {path}",  # type: ignore[attr-defined,unused-ignore]
-            where="UNEXPIRE_AGENT_SOCKET",
-            hint=f"unexpire agent {profile or 'PROFILE'}, with the folder of its socket mounted here",
-        )
-    status, document = answer
-    found = _credentials(document) if status == 200 else None
-    if found is None:
+    deadline = time.monotonic() + _LONGEST_WAIT_S
+    while True:
+        answer = ask(path, {**_request(profile, role, None), "form": "process"}, timeout_s=30.0)
+        if answer is None:
+            raise ConfigurationError(
+                f"no agent of this user (id {os.geteuid()}) answers at {path}",  # type: ignore[attr-defined,unused-ignore]
+                where="UNEXPIRE_AGENT_SOCKET",
+                hint=f"unexpire agent {profile or 'PROFILE'}, with the folder of its socket mounted here",
+            )
+        status, document = answer
+        if status == 200 and document.get("Version") == 1:
+            return json.dumps(document, separators=(",", ":")) + "\n"
+        again = document.get("again_in_s")
+        if status == 503 and isinstance(again, int | float) and time.monotonic() + again < deadline:
+            time.sleep(max(again, 0.1))
+            continue
         message = f"the agent: {document.get('message', f'answers {status}')}"
-        raise RefreshFailed(message, retryable=status == 503, hint=document.get("hint"))
-    return found
+        hint, finding = document.get("hint"), document.get("finding")
+        raise RefreshFailed(message, retryable=status == 503, hint=hint, finding=finding)
 
 
 def _request(profile: str | None, role: RoleRequest | None, identity: str | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`credential-process` and `prompt` for a session that is already there: about the time that the interpreter itself needs.
 
-Imports nothing but what a bare interpreter has loaded already, and `session_files`, which does the same. Whatever is not simple
-is left to the full command: the functions here return None, and `unexpire.cli` takes over.
+Imports nothing but what a bare interpreter has loaded already, and `session_files` and `agent_protocol`, which do the same. Whatever is
+not simple is left to the full command: the functions here return None, and `unexpire.cli` takes over.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ FROM_AGENT = "--from-agent"
 
 _HELP = ("-h", "--help")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.15
+_AGENT_TAKES_S = 12.0
 
 _began = time.monotonic()
 _led: list[int] = []
@@ -35,8 +36,10 @@ def credential_process(arguments: list[str]) -> int | None:
     Of all processes that find nothing at the same moment one leads, the others wait here, having imported nothing, and share its
     answer or its failure. Gives up after 45 s, as the Go SDK ends a credential process after 60.
     """
-    if RENEW in arguments or FROM_AGENT in arguments or any(word in _HELP for word in arguments):
-        return None  # the agent shares among processes what it has, so there is nothing to lead here
+    if RENEW in arguments or any(word in _HELP for word in arguments):
+        return None
+    if FROM_AGENT in arguments:
+        return _from_agent(arguments)
     folder = files.folder(os.environ)
     if folder is None:
         return None
@@ -50,6 +53,27 @@ def credential_process(arguments: list[str]) -> int | None:
     ):  # below another process of ours, which may be the one that would be waited for
         return None
     return _wait_or_lead(folder, lane, key, arguments)
+
+
+def _from_agent(arguments: list[str]) -> int | None:
+    """What the agent has, as it gives it; None where there is no agent, or it has something to say that is no document.
+
+    The agent shares among processes what it has, so there is nothing to lead here and nothing to wait for.
+    """
+    words = arguments[1:] if arguments[0] == FROM_AGENT else arguments[:-1]
+    profile = words[1] if len(words) == 2 and words[0] == "--profile" and words[1][:1] != "-" else None
+    plain = profile is None or (profile.isascii() and profile.isprintable() and not {'"', "\\"} & set(profile))
+    if (words and profile is None) or not plain or os.environ.get("UNEXPIRE_PROCESS_CHAIN"):
+        return None
+    from . import agent_protocol
+
+    path = agent_protocol.socket_path(os.environ)
+    if path is None:
+        return None
+    answer = agent_protocol.exchange(path, agent_protocol.process_request(profile), _AGENT_TAKES_S)
+    if answer is None or not answer.startswith(agent_protocol.PROCESS_ANSWER) or not answer.endswith(b"}\n"):
+        return None
+    return _say(1, answer[4:].decode("ascii"))
 
 
 def _from_cache(folder: str, lane: str, key: str, arguments: list[str]) -> int | None:

@@ -121,6 +121,14 @@ class Kept:
         self._login_state = self._look_at_login()
 
     @property
+    def name(self) -> str:
+        return self.asked.name
+
+    @property
+    def renewable(self) -> bool:
+        return self.source.renewable
+
+    @property
     def waits_for(self) -> InteractionRequired | None:
         """What a human has to do before this can go on."""
         error = self.refresher.error

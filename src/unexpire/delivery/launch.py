@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +22,6 @@ from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment, utc_now
-from ..settings.preferences import preferences
 from . import agent_protocol, child
 from .child_settings import child_files, child_variables, region_of
 from .loopback import answers, bind_loopback
@@ -33,12 +31,9 @@ if TYPE_CHECKING:
     from ..providers.candidate import Prediction
     from ..providers.resolve import RoleRequest
     from .serving import Serving
+    from .sessions import OnWait
 
-__all__ = ["Launch", "OnWait", "first_credentials", "prepare"]
-
-OnWait = Callable[[UnexpireError], None]
-"""Told of the failure that is waited out."""
-
+__all__ = ["Launch", "first_credentials", "prepare"]
 
 _IMDS_READY_WITHIN_S = 10.0
 """SDKs ask the metadata service once and give it a second (botocore: metadata_service_timeout and _num_attempts), then take it that
@@ -119,7 +114,10 @@ class Launch:
             variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = base
             variables["AWS_METADATA_ENDPOINT"] = base  # what object_store reads instead
             variables["AWS_EC2_METADATA_V1_DISABLED"] = "true"
-            variables.pop("AWS_EC2_METADATA_DISABLED", None)
+            # said, and not only unset: a profile may say IPv6. botocore goes by the endpoint alone where there is one; others need not
+            variables["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"] = "IPv4"
+            for name in ("AWS_EC2_METADATA_DISABLED", "AWS_IMDS_USE_IPV6"):
+                variables.pop(name, None)
         return variables
 
 
@@ -141,8 +139,12 @@ def prepare(
     environment = environment or Environment.of(child.own_variables())
     path = child.find_command(command[0], environment.variables, environment.cwd)
     from ..providers.resolve import provider_for
+    from .sessions import follow_login, leave_way, session_store, watched
 
+    states = watched(environment)
     provider = provider_for(environment, profile=profile, role=role, prompt=prompt)
+    store = session_store(environment)
+    states += follow_login(environment, store, provider, profile)
     prediction = predict(environment, profile)
     held = None
     if use_agent:
@@ -150,6 +152,7 @@ def prepare(
         ask = agent_protocol.ask_for_credentials
         held = ask(environment.variables, home, profile=profile, role=role, identity=provider.identity)
     held = held or first_credentials(provider, environment, on_wait)
+    leave_way(environment, store, provider, profile, role, held, states)
     order = Order(
         profile=profile,
         role=role,
@@ -158,6 +161,7 @@ def prepare(
         imds_secret=secrets.token_urlsafe(32) if imds else None,
         region=region_of(environment, prediction),
         use_agent=use_agent,
+        terminal=_terminal(),
     )
     warnings = tuple(_warnings(provider, held, environment.now(), imds=imds))
     return Launch(path, tuple(command), environment, prediction, order, warnings)
@@ -168,27 +172,22 @@ def first_credentials(provider: Provider, environment: Environment, on_wait: OnW
 
     What is due for renewal is good enough to start with: the process beside the command renews it while the command starts.
     """
-    from .sessions import session_store
+    from .sessions import patient_refresher, session_store
 
     store = session_store(environment)
     kept = store.load(provider.identity)
     policy = policy_for(provider)
     if kept is not None and policy.freshness(kept, environment.now()) is not Freshness.EXPIRED:
         return kept
-    from ..refresher import Refresher
+    return patient_refresher(provider, environment, store, policy=policy, on_wait=on_wait).current()
 
-    told: list[UnexpireError] = []
 
-    def wait(seconds: float) -> None:
-        if on_wait is not None and not told and refresher.error is not None:
-            told.append(refresher.error)
-            on_wait(refresher.error)
-        time.sleep(seconds)
-
-    patience = preferences(environment).outage_wait
-    clock = environment.clock
-    refresher = Refresher(provider, policy=policy, clock=clock, store=store, patience=patience, wait=wait)
-    return refresher.current()
+def _terminal() -> str | None:
+    """The terminal that standard error leads to, by its name; None where it does not, or the name leads nowhere from here."""
+    try:
+        return os.ttyname(2) if os.isatty(2) else None
+    except (OSError, AttributeError):  # AttributeError: Windows, which serves from the process that has the terminal
+        return None
 
 
 def _warnings(provider: Provider, held: Credentials, now: datetime, *, imds: bool) -> list[str]:

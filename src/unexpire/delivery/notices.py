@@ -1,4 +1,7 @@
-"""A notice ahead of time, once, where something ends that cannot renew itself: the bell, the desktop, a command of the user's."""
+"""A notice ahead of time, once, where something ends that cannot renew itself: the bell, the desktop, a command of the user's.
+
+On a terminal nothing but the bell, ever: the screen belongs to the program that runs there, which may have drawn all of it.
+"""
 
 from __future__ import annotations
 
@@ -11,56 +14,74 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from ..credentials import Credentials
-from ..errors import UnexpireError
+from ..errors import RefreshFailed, UnexpireError
 from ..settings.environment import Environment
+from ..stores import notice_marks, session_files
 
 if TYPE_CHECKING:
-    from .kept import Kept
+    from ..refresher import Refresher
 
-__all__ = ["Notices", "notice_due"]
+__all__ = ["Notices", "Watched", "notice_from", "ring"]
 
 _AHEAD = timedelta(minutes=10)
 
 
-def notice_due(credentials: Credentials, end: datetime, now: datetime) -> bool:
-    """Ten minutes ahead of `end`, and never more than a quarter of the lifetime; not when it is over."""
+class Watched(Protocol):
+    """A session under somebody's eyes: what a person calls it, whether its source can renew it, and who holds it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def renewable(self) -> bool: ...
+    @property
+    def refresher(self) -> Refresher: ...
+
+
+def notice_from(credentials: Credentials, end: datetime) -> datetime:
+    """When the notice of a session is due: ten minutes ahead of `end`, and never more than a quarter of the lifetime."""
     ahead = _AHEAD
     if credentials.expiration is not None and credentials.issued_at is not None:
         ahead = min(ahead, (credentials.expiration - credentials.issued_at) / 4)
-    return end - ahead <= now < end
+    return end - ahead
 
 
 class Notices:
-    """Gives one notice for each session that ends and has nothing after it."""
+    """Gives one notice for each session that ends and has nothing after it: one for all processes that hold the session.
 
-    def __init__(self, environment: Environment, *, give: Callable[[str, str], None] | None = None) -> None:
+    `bell` rings at the terminal that this process looks after; every such terminal is rung once.
+    """
+
+    def __init__(self, environment: Environment, *, bell: Callable[[], None] | None = None) -> None:
         self._environment = environment
-        self._give = give or self._tell
+        self._bell = bell or _ring_here
         self._given: set[str] = set()
 
-    def look(self, kept: Iterable[Kept], now: datetime) -> None:
+    def look(self, watched: Iterable[Watched], now: datetime) -> None:
         """Give the notices that are due."""
-        for each in kept:
-            if each.source.renewable and each.waits_for is None:
+        for each in watched:
+            stuck = _stuck(each.refresher.error)
+            if each.renewable and stuck is None:
                 continue
             held = each.refresher.peek()
             end = each.refresher.policy.advertised_end(held) if held is not None else None
             if held is None or end is None or held.access_key_id in self._given:
                 continue
-            if notice_due(held, end, now):
+            if notice_from(held, end) <= now < end:
                 self._given.add(held.access_key_id)
                 minutes = max(int((end - now).total_seconds()) // 60, 1)
-                waits = each.waits_for
-                todo = f": {waits.hint}" if waits is not None and waits.hint else ""
-                self._give(each.asked.name, f"AWS session of {each.asked.name} ends in {minutes} min{todo}")
+                todo = f": {stuck.hint}" if stuck is not None and stuck.hint else ""
+                self._tell(held, each.name, f"AWS session of {each.name} ends in {minutes} min{todo}", now)
 
-    def _tell(self, name: str, text: str) -> None:
-        if sys.stderr is not None and sys.stderr.isatty():
-            sys.stderr.write("\a")
-            sys.stderr.flush()
+    def _tell(self, held: Credentials, name: str, text: str, now: datetime) -> None:
+        self._bell()
+        home = str(self._environment.home) if self._environment.home is not None else ""
+        folder = session_files.folder(self._environment.variables, home)
+        if not notice_marks.first_to_give(Path(folder) if folder is not None else None, held.access_key_id, now):
+            return
         for command in (self._users(name), _desktop(text)):
             if command is not None:
                 self._run(command, name, text)
@@ -93,6 +114,30 @@ class Notices:
                 )
 
         threading.Thread(target=run, name="unexpire-notice", daemon=True).start()
+
+
+def _stuck(error: UnexpireError | None) -> UnexpireError | None:
+    """What keeps a source from being renewed, if that does not pass by itself: a person is waited for, or AWS refuses."""
+    passes = error is None or (isinstance(error, RefreshFailed) and error.retryable)
+    return None if passes else error
+
+
+def _ring_here() -> None:
+    if sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write("\a")
+        sys.stderr.flush()
+
+
+def ring(terminal: str) -> None:
+    """Ring the bell of a terminal by its name, one that this process has not open: it would never seem closed to its owner."""
+    nowait, not_mine = getattr(os, "O_NONBLOCK", 0), getattr(os, "O_NOCTTY", 0)
+    with contextlib.suppress(OSError):
+        screen = os.open(terminal, os.O_WRONLY | nowait | not_mine)
+        try:
+            if os.isatty(screen):
+                os.write(screen, b"\a")
+        finally:
+            os.close(screen)
 
 
 def _desktop(text: str) -> list[str] | None:

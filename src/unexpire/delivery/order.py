@@ -24,6 +24,7 @@ PATH = "/credentials"
 class Order:
     """What is to be served: the source as the user named it, the set that is held already, and the keys to the doors.
 
+    `terminal` is where the command's errors are read, by its name (``/dev/pts/3``); None where that is none.
     Goes from one process of ours to another through a pipe, as `to_bytes`: it holds secrets.
     """
 
@@ -34,6 +35,7 @@ class Order:
     imds_secret: str | None = field(default=None, repr=False)
     region: str | None = None
     use_agent: bool = True
+    terminal: str | None = None
 
     def to_bytes(self) -> bytes:
         def plain(value: object) -> object:

@@ -12,14 +12,13 @@ from ..credentials import Credentials
 from ..errors import ConfigurationError, InteractionRequired, RefreshFailed, StoreError, UnexpireError
 from ..freshness import DEFAULT_POLICY, Freshness, remaining
 from ..providers.base import Prompt, Provider
-from ..providers.chain import predict
 from ..settings.environment import Environment
 from ..settings.preferences import preferences
 from ..stores import session_files
 from ..stores.process_document import CHAIN_VARIABLE, document
 from ..stores.session_cache import SessionCache
 from . import agent_protocol, fast_lane
-from .sessions import login_file, not_here, refuse_dead, session_store, states_of, watched
+from .sessions import follow_login, not_here, refuse_dead, session_store, watched
 
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
@@ -78,7 +77,7 @@ class CredentialProcess:
         """The document, from the store or from the source; what is kept is left for the fast lane. Raises UnexpireError."""
         store = session_store(self.environment)
         provider = self._provider()
-        self._mind_the_login(store, provider)
+        self._states += follow_login(self.environment, store, provider, self.profile)
         held = store.load(provider.identity)
         judged = self._judged(held)
         if held is None or judged is Freshness.EXPIRED:
@@ -161,16 +160,6 @@ class CredentialProcess:
             self.environment.variables, home, profile=self.profile, role=self.role, identity=provider.identity
         )
         return None if self._judged(found) is Freshness.EXPIRED else found
-
-    def _mind_the_login(self, store: SessionCache, provider: Provider) -> None:
-        """A session that came of a login by browser goes with the login."""
-        if provider.method not in ("sso", "login"):
-            return
-        file = login_file(predict(self.environment, self.profile).winner, self.environment)
-        if file is not None:
-            self._states += states_of([file])
-            if not file.exists():
-                store.forget(provider.identity)
 
     def _publish(self, store: SessionCache, provider: Provider, credentials: Credentials) -> None:
         """Leave the way to the session for the lane; of what is not kept, the word that there is nothing to wait for."""

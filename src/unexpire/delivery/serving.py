@@ -19,7 +19,9 @@ from .agent_protocol import ask_for_credentials
 from .endpoint import ContainerEndpoint, Held
 from .guard import path_of
 from .imds_endpoint import ImdsEndpoint, ImdsTokens
+from .notices import Notices, notice_from, ring
 from .order import PATH, Order, policy_for
+from .process import label_of
 from .server import Request, Response
 
 if TYPE_CHECKING:
@@ -169,7 +171,9 @@ class Serving:
         self._clock = clock
         self.source = Following(environment, lambda env: _resolve(order, env, prompt), stay=True)
         self.source.begin_in(order.held.account)
-        store = Seeded(session_store(environment()), self.source.identity, order.held)
+        began = environment()
+        self.name = label_of(began, order.profile, order.role)
+        store = Seeded(session_store(began), self.source.identity, order.held)
         policy = policy_for(self.source)
         self.refresher = Refresher(
             self.source,
@@ -179,7 +183,9 @@ class Serving:
             background=at_once,
             backoff=Backoff(longest=_LOOK_AGAIN),
         )
-        self.keeper = Keeper(clock=clock, workers=1)
+        terminal = order.terminal
+        self._notices = Notices(began, bell=None if terminal is None else lambda: ring(terminal))
+        self.keeper = Keeper(clock=clock, workers=2)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="unexpire-waiting")
         held = Held(self.refresher, clock=clock, pool=self._pool, on_stale=lambda: self.keeper.poke(_NAME))
         self._container = ContainerEndpoint(port, {PATH: (order.token, held)})
@@ -194,9 +200,28 @@ class Serving:
         return self._container(request)
 
     def __enter__(self) -> Serving:
-        self.keeper.add(_NAME, lambda: keep_fresh(self.refresher, self._clock))
+        self.keeper.add(_NAME, self._keep_fresh)
+        self.keeper.add("notice", self._give_notice)
         self.keeper.start()
         return self
+
+    @property
+    def renewable(self) -> bool:
+        return self.source.renewable
+
+    def _keep_fresh(self) -> datetime | None:
+        following = keep_fresh(self.refresher, self._clock)
+        self.keeper.poke("notice")  # it may be the word that nothing renews this
+        return following
+
+    def _give_notice(self) -> datetime:
+        """Give the notice of a session that ends and has nothing after it, if it is due; the moment to look again."""
+        now = self._clock()
+        self._notices.look([self], now)
+        held = self.refresher.peek()
+        end = self.refresher.policy.advertised_end(held) if held is not None else None
+        due = notice_from(held, end) if held is not None and end is not None else None
+        return now + _READ_AGAIN if due is None or due <= now else min(due, now + _READ_AGAIN)
 
     def __exit__(self, *_: object) -> None:
         self.keeper.stop()

@@ -70,10 +70,20 @@ def planned(environment: Environment, profile: str, name: str | None) -> list[Ch
     if mine is not None and "credential-process" in mine.value and "unexpire" in mine.value:
         raise ConfigurationError(f"profile {profile} is set up already", where=str(mine.origin), hint="use it as it is")
     source = profile if name is not None else f"{profile}-source"
+    if name is not None and not credentials_file.is_section_name(name):
+        message = f"{name[:60]!r} cannot be the name of a profile"
+        raise ConfigurationError(message, where="--as", hint=f"unexpire setup {profile} --as {profile}-fresh")
     new = name or profile
     taken = new if name is not None else source
     if taken in environment.settings().profiles:
         other = environment.settings().profiles[taken]
+        process = other.get("credential_process")
+        if name is not None and process is not None and process.value == command_line(source):
+            raise ConfigurationError(
+                f"profile {profile} is set up already, as {taken}",
+                where=str(other.where),
+                hint=f"export AWS_PROFILE={taken}",
+            )
         raise ConfigurationError(
             f"profile {taken} exists", where=str(other.where), hint="choose another name with --as"
         )

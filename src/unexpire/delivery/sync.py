@@ -44,6 +44,9 @@ def sync_target(environment: Environment, source: str, to: str) -> SyncTarget:
         raise ConfigurationError(
             f"profile {to} cannot hold its own copy", where="--to", hint=f"unexpire sync {source} --to {source}-static"
         )
+    if not credentials_file.is_section_name(to):
+        message = f"{to[:60]!r} cannot be the name of a profile"
+        raise ConfigurationError(message, where="--to", hint=f"unexpire sync {source} --to {source}-static")
     found = environment.settings().profiles.get(to)
     before = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url", "sso_account_id")
     hidden_by = next((value for key in before if found is not None and (value := found.get(key))), None)

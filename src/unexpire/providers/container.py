@@ -20,6 +20,7 @@ from ..settings.environment import Environment
 from .candidate import Candidate
 from .identity import identity_of
 from .metadata_http import Reply, ask
+from .tls import distrust
 
 __all__ = ["ContainerProvider", "metadata_credentials"]
 
@@ -66,6 +67,9 @@ class ContainerProvider:
         try:
             reply = ask(url, headers=headers, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS)
         except (OSError, http.client.HTTPException) as error:
+            found = distrust(error)
+            if found is not None:
+                raise self._failed(f"cannot be asked: {found.why}", retryable=False) from error
             reason = (getattr(error, "strerror", None) or type(error).__name__).lower()
             raise self._failed(f"does not answer: {reason}", retryable=True) from error
         except ValueError as error:

@@ -166,7 +166,7 @@ class SsoProvider:
             if held.expires_at > now:
                 return held
             problem = aws.translate(error, doing="renewal of the SSO login", now=now, where=self._where(held))
-            if isinstance(problem, RefreshFailed) and problem.retryable:
+            if isinstance(problem, RefreshFailed) and (problem.retryable or problem.finding == "endpoint-unreachable"):
                 raise problem from error
             raise self._login_needed(
                 "sso-login-needed", f"the SSO login of {self._name} is over: {_code(error)}"

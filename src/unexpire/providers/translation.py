@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..errors import ConfigurationError, Denied, RefreshFailed, Rejected, Unavailable, UnexpireError
+from .tls import distrust
 
 __all__ = ["clock_offset", "translate"]
 
@@ -149,10 +150,21 @@ def _of_botocore(error: BaseException, doing: str, where: str | None) -> Unexpir
     from botocore import exceptions as theirs
 
     name = type(error).__name__
+    if isinstance(error, theirs.SSLError | theirs.ProxyConnectionError):
+        found = distrust(error)
+        if found is not None:
+            whose = "the proxy" if isinstance(error, theirs.ProxyConnectionError) else _endpoint(error)
+            return RefreshFailed(
+                f"{doing}: {whose}: {found.why}",
+                retryable=False,
+                where=where,
+                finding="endpoint-unreachable",
+                hint=found.hint,
+            )
     if isinstance(error, theirs.ProxyConnectionError):
         return _unreachable(f"{doing}: the proxy does not answer", where)
     if isinstance(error, theirs.SSLError):
-        return _unreachable(f"{doing}: the certificate of the endpoint is not trusted", where)
+        return _unreachable(f"{doing}: the TLS handshake with {_endpoint(error)} failed", where)
     if isinstance(error, theirs.ConnectTimeoutError | theirs.ReadTimeoutError):
         return _unreachable(f"{doing}: {_endpoint(error)} did not answer in time", where)
     if isinstance(error, theirs.EndpointConnectionError):

@@ -15,7 +15,7 @@ from ..credentials import Credentials, KeyKind, kind_of_key
 from ..errors import StoreError
 from . import atomic
 
-__all__ = ["edit", "edited", "read", "remove_token", "values_of", "write_session"]
+__all__ = ["edit", "edited", "is_section_name", "read", "remove_token", "values_of", "write_session"]
 
 _TOKENS = ("aws_session_token", "aws_security_token")
 _LARGEST = 4_000_000
@@ -142,8 +142,13 @@ def _write(path: Path, old: bytes, new: bytes, backup: bool) -> bool:
     return True
 
 
+def is_section_name(name: str) -> bool:
+    """Whether a header can hold this name, in every parser of these files."""
+    return bool(name) and name == name.strip() and name.isprintable() and not re.search(r"[\[\]]", name)
+
+
 def _check(section: str, values: Mapping[str, str]) -> None:
-    if not section or section != section.strip() or re.search(r"[\r\n\]]", section):
+    if not is_section_name(section):
         raise ValueError(f"not a name for a section: {section!r}")
     for key, value in values.items():
         if not re.fullmatch(r"[a-z0-9_.-]+", key):

@@ -14,7 +14,7 @@ from ..credentials import Credentials, KeyKind, format_timestamp
 from ..errors import RefreshFailed
 from ..freshness import DEFAULT_POLICY, RefreshPolicy
 
-__all__ = ["ASK_AGAIN_AFTER", "CHAIN_VARIABLE", "LARGEST_DOCUMENT_B", "document"]
+__all__ = ["ASK_AGAIN_AFTER", "CHAIN_VARIABLE", "LARGEST_DOCUMENT_B", "document", "fields"]
 
 CHAIN_VARIABLE = "UNEXPIRE_PROCESS_CHAIN"
 """Which profiles' credential processes run above this one, separated by commas: how a process notices that it calls itself."""
@@ -27,7 +27,12 @@ ASK_AGAIN_AFTER = timedelta(minutes=20)
 
 
 def document(credentials: Credentials, *, now: datetime, policy: RefreshPolicy = DEFAULT_POLICY) -> str:
-    """One line of JSON, with its newline: the keys and the end that `policy` advertises for them.
+    """One line of JSON, with its newline: `fields` as they go out."""
+    return _line(fields(credentials, now=now, policy=policy))
+
+
+def fields(credentials: Credentials, *, now: datetime, policy: RefreshPolicy = DEFAULT_POLICY) -> dict[str, object]:
+    """The document: the keys and the end that `policy` advertises for them.
 
     Long-term keys go without an end. A temporary session whose end is not known is given one in 20 minutes all the same:
     without an Expiration an SDK would never ask again, and would keep the session until AWS refuses it. Raises RefreshFailed
@@ -47,11 +52,15 @@ def document(credentials: Credentials, *, now: datetime, policy: RefreshPolicy =
         content["Expiration"] = format_timestamp(end)
     if credentials.account_id:
         content["AccountId"] = credentials.account_id
-    text = json.dumps(content, separators=(",", ":")) + "\n"
-    if len(text) > LARGEST_DOCUMENT_B:
+    length = len(_line(content))
+    if length > LARGEST_DOCUMENT_B:
         raise RefreshFailed(
-            f"the session token is too long for a credential process ({len(text)} bytes with the keys, SDKs read 64,000)",
+            f"the session token is too long for a credential process ({length} bytes with the keys, SDKs read 64,000)",
             retryable=False,
             hint="make the session policy or the session tags shorter",
         )
-    return text
+    return content
+
+
+def _line(content: dict[str, object]) -> str:
+    return json.dumps(content, separators=(",", ":")) + "\n"

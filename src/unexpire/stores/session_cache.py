@@ -15,14 +15,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ..backoff import Outage
 from ..credentials import Credentials, KeyKind, parse_timestamp
 from ..errors import StoreError
-from ..freshness import DEFAULT_POLICY, Freshness, RefreshPolicy
+from ..freshness import DEFAULT_POLICY, RefreshPolicy, remaining
 from . import atomic, session_files
 from .outages import outage_text, parse_outage
 from .process_document import document
@@ -251,7 +251,8 @@ class SessionCache:
             atomic.sweep(self.sessions)
             for path in _files(self.sessions):
                 entry = self._entry(path.name)
-                if entry is not None and self._policy.freshness(entry.credentials, now) is Freshness.EXPIRED:
+                # by the true end: what nothing renews is handed out by `run` and the agent for longer than our policy says
+                if entry is not None and remaining(entry.credentials.expiration, now) == timedelta(0):
                     atomic.remove(path)
                     atomic.remove(self.sessions / f"{path.name}.attempt")
             for path in _files(self.sessions, ".outage"):
