@@ -200,6 +200,14 @@ def test_a_dead_copy_is_refused_with_the_profile_to_fix(desk: Desk) -> None:
     assert "unexpire fix --profile expired" in done.stderr
 
 
+def test_setup_of_a_copy_says_that_nothing_renews_it(desk: Desk) -> None:
+    done = desk.run("setup", "copy", "--dry-run")
+    assert done.returncode == 0
+    assert "nothing renews it (~/.aws/credentials:" in done.stderr
+    for profile in ("role", "static", "process"):
+        assert desk.run("setup", profile, "--dry-run").stderr == ""
+
+
 def test_setup_twice_says_that_it_is_done(desk: Desk) -> None:
     assert desk.run("setup", "role", "--yes").returncode == 0
     before = desk.config.read_bytes()

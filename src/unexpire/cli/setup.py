@@ -39,6 +39,8 @@ def setup(profile: str, name: str | None, in_place: bool, undo: bool, dry_run: b
     changes = undone(environment, profile) if undo else planned(environment, profile, None if in_place else user)
     for change in changes:
         _show(environment, change)
+    if not undo:
+        _warn_of_copy(environment, profile)
     if dry_run:
         return 0
     if not yes:
@@ -49,6 +51,18 @@ def setup(profile: str, name: str | None, in_place: bool, undo: bool, dry_run: b
     apply(changes)
     click.echo("undone" if undo else f"done: AWS_PROFILE={user}")
     return 0
+
+
+def _warn_of_copy(environment: Environment, profile: str) -> None:
+    """A static copy of a session ends, whoever passes it on."""
+    from ..providers.chain import predict
+
+    winner = predict(environment, profile).winner
+    if winner is not None and winner.static and winner.has_token:
+        click.echo(
+            f"unexpire: profile {profile} holds a copy of a session: nothing renews it ({winner.origin})", err=True
+        )
+        click.echo("  try: the profile that it was copied from, or unexpire fix when it has ended", err=True)
 
 
 _SECRET = re.compile(r"(?im)^([-+ ]?\s*(?:aws_secret_access_key|aws_session_token|aws_security_token)\s*[=:]\s*).+$")
