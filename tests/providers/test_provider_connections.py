@@ -180,10 +180,11 @@ def test_no_session_is_signed_for_with_the_keys_of_another(here: Place) -> None:
 
 def test_no_key_stays_in_a_client_that_waits_for_the_next_call(here: Place) -> None:
     given = provider_for(here.environment(), profile="role").fetch()
+    signed_with = provider_for(here.environment(), profile="static").fetch()
     aws.caller_identity(here.environment(), given)
     kept = [each for each in gc.get_objects() if isinstance(each, botocore.credentials.Credentials)]
-    assert kept
-    assert {(each.access_key, each.secret_key, each.token) for each in kept} <= {("", "", None)}
+    assert ("", "", None) in {(each.access_key, each.secret_key, each.token) for each in kept}
+    assert not {each.secret_key for each in kept} & {given.secret_access_key, signed_with.secret_access_key}
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -28,6 +28,7 @@ from .agent_sync import Copies
 from .endpoint import ContainerEndpoint, json_response, refusal_response
 from .guard import check_origin, path_of
 from .kept import Asked, Kept, Snapshots, role_of
+from .news import News
 from .notices import Notices
 from .server import Request, Response, Server
 from .serving import keep_fresh
@@ -68,14 +69,13 @@ class Agent:
             )
         self.socket_path = Path(path)
         self._clock = environment.clock
-        self._say = say
+        self._news = News(say)
         self._snapshots = Snapshots(environment)
         self._keeper = Keeper(clock=self._clock, workers=workers)
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="unexpire-waiting")
         self._kept: dict[Asked, Kept] = {}
         self._pinned = [Asked(profile) for profile in profiles]
         self._only = frozenset(self._pinned) if access.only else None
-        self._said: dict[str, str] = {}
         self._notices = notices or Notices(environment)
         self._metrics = Metrics(self._statuses)
         self._started = self._clock()
@@ -109,7 +109,7 @@ class Agent:
             for server in servers:
                 await server.start()
             also = f" and http://{self._address}:{self.port}" if self._address is not None else ""
-            self._say(f"listening on {self.socket_path} and http://127.0.0.1:{self.port}{also}")
+            self._news.say(f"listening on {self.socket_path} and http://127.0.0.1:{self.port}{also}")
             if self._publishes:
                 self._publish()
             ticking = asyncio.create_task(self._tick())
@@ -173,16 +173,15 @@ class Agent:
             if self._copies.pairs:
                 await asyncio.get_running_loop().run_in_executor(self._pool, self._write_copies)
             # This is all that an agent of ten thousand does while nothing is due: one pass, that makes no object for any of them.
-            said = self._said
             concerned = [
                 kept
                 for kept in list(self._kept.values())
-                if kept.refresher.error is not None or not kept.source.renewable or (said and kept.asked.name in said)
+                if kept.refresher.error is not None or not kept.source.renewable or kept.asked.name in self._news
             ]
             self._look_after_logins(concerned)
             self._forget_the_unasked()
             self._notices.look(concerned, self._clock())
-            self._say_news(concerned)
+            self._news.of(concerned, self._copies.problems)
 
     # --- what is kept
 
@@ -216,7 +215,7 @@ class Agent:
         try:
             self.keep(asked, pinned=True)
         except UnexpireError as error:
-            self._say_once(asked.name, f"{asked.name}: {error}; it is kept as soon as the settings say how")
+            self._news.trouble(asked.name, f"{error}; it is kept as soon as the settings say how")
 
     def _follow_settings(self) -> None:
         """Take up what has changed in the AWS files: new sources, other sources, and those that are gone."""
@@ -225,16 +224,16 @@ class Agent:
                 identity = asked.resolve(self._snapshots.environment()).identity
             except ProfileNotFound as error:
                 self._drop(asked)
-                self._say_once(asked.name, f"{asked.name}: {error}")
+                self._news.trouble(asked.name, str(error))
                 continue
             except UnexpireError as error:
                 # half-written or broken for the moment: what is held stays good
-                self._say_once(asked.name, f"{asked.name}: {error}; keeping what is held")
+                self._news.trouble(asked.name, f"{error}; keeping what is held")
                 continue
             if identity != kept.identity:
                 self._drop(asked)
                 self._keep_or_say(asked)
-                self._say(f"{asked.name}: its settings changed")
+                self._news.say(f"{asked.name}: its settings changed")
             else:
                 kept.refresher.try_again()
         for asked in self._pinned:
@@ -254,22 +253,6 @@ class Agent:
                 self._drop(kept.asked)
 
     # --- what people are told
-
-    def _say_once(self, name: str, text: str) -> None:
-        if self._said.get(name) != text:
-            self._said[name] = text
-            self._say(text)
-
-    def _say_news(self, concerned: list[Kept]) -> None:
-        for (_, to), problem in list(self._copies.problems.items()):
-            self._say_once(f"[{to}]", f"profile {to} cannot be written: {problem}")
-        for kept in concerned:
-            name, error = kept.asked.name, kept.refresher.error
-            if error is not None:
-                hint = f"; try: {error.hint}" if error.hint else ""
-                self._say_once(name, f"{name}: {error}{hint}")
-            elif self._said.pop(name, None) is not None and kept.refresher.peek() is not None:
-                self._say(f"{name}: fresh again")
 
     def _statuses(self) -> list[dict[str, Any]]:
         return [kept.status(self._keeper.due(_key(asked))) for asked, kept in list(self._kept.items())]
@@ -389,8 +372,8 @@ class Agent:
     def _publish(self) -> None:
         for asked in self._pinned:
             where = self._where(asked)
-            self._say(f"{asked.name}: AWS_CONTAINER_CREDENTIALS_FULL_URI={where['url']}")
-            self._say(f"{asked.name}: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={where['token_file']}")
+            self._news.say(f"{asked.name}: AWS_CONTAINER_CREDENTIALS_FULL_URI={where['url']}")
+            self._news.say(f"{asked.name}: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={where['token_file']}")
 
 
 def _said(error: UnexpireError) -> dict[str, Any]:

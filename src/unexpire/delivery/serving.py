@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from ..credentials import Credentials
 from ..errors import RefreshFailed, UnexpireError
 from ..freshness import DEFAULT_POLICY, Freshness
 from ..keeper import Keeper
-from ..providers.base import Prompt, Provider
+from ..providers.base import Around, Prompt, Provider
 from .agent_protocol import ask_for_credentials
 from .endpoint import ContainerEndpoint, Held
 from .guard import path_of
@@ -36,7 +35,7 @@ _READ_AGAIN = timedelta(minutes=5)
 _LOOK_AGAIN = timedelta(seconds=15)
 
 
-class Following:
+class Following(Around):
     """A provider that reads the settings anew whenever it fetches: a role is not signed for with keys that were replaced since.
 
     `resolve` gives the provider for an environment. `stay` keeps to the account it began in: a command that runs must not end up in
@@ -52,24 +51,13 @@ class Following:
         self._follow()
 
     def _follow(self) -> None:
-        self.provider = self._resolve(self._environment())
-        # asked for every second by an agent, of every identity: a chain of roles walks down to its keys to tell
-        self.renewable = self.provider.renewable
+        super().__init__(self._resolve(self._environment()))
+        self._renewable = self.provider.renewable
 
     @property
-    def method(self) -> str:
-        return self.provider.method
-
-    @property
-    def identity(self) -> str:
-        return self.provider.identity
-
-    @property
-    def interactive(self) -> bool:
-        return self.provider.interactive
-
-    def describe(self) -> str:
-        return self.provider.describe()
+    def renewable(self) -> bool:
+        """Asked for every second by an agent, of every identity, while a chain of roles walks down to its keys to tell."""
+        return self._renewable
 
     def begin_in(self, account: str | None) -> None:
         self._account = account
@@ -235,32 +223,12 @@ def _resolve(order: Order, environment: Environment, prompt: Prompt | None) -> P
     return _AgentFirst(provider, order, environment) if order.use_agent else provider
 
 
-@dataclass(frozen=True)
-class _AgentFirst:
+class _AgentFirst(Around):
     """A provider that asks the agent, where one runs, before it goes to the source itself."""
 
-    provider: Provider
-    order: Order
-    environment: Environment
-
-    @property
-    def method(self) -> str:
-        return self.provider.method
-
-    @property
-    def identity(self) -> str:
-        return self.provider.identity
-
-    @property
-    def renewable(self) -> bool:
-        return self.provider.renewable
-
-    @property
-    def interactive(self) -> bool:
-        return self.provider.interactive
-
-    def describe(self) -> str:
-        return self.provider.describe()
+    def __init__(self, provider: Provider, order: Order, environment: Environment) -> None:
+        super().__init__(provider)
+        self.order, self.environment = order, environment
 
     def fetch(self) -> Credentials:
         """The agent's set where it is a better one than a renewal would replace, else the source's."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..credentials import Credentials
 from ..errors import RefreshFailed, UnexpireError
 from ..freshness import Freshness, RefreshPolicy
-from ..providers.base import Prompt, Provider
+from ..providers.base import Around, Prompt, Provider
 from ..providers.resolve import RoleRequest, provider_for
 from ..refresher import Refresher
 from ..settings.environment import Clock, Environment, utc_now
@@ -47,22 +47,14 @@ class SourceRequest:
         return provider_for(environment, profile=self.profile, role=self.role, prompt=prompt)
 
 
-class _Following:
+class _Following(Around):
     """A provider that looks at the settings anew whenever it fetches, so that a role is never signed for with keys that were
     replaced since; botocore keeps a static source for the life of the process."""
 
     def __init__(self, request: SourceRequest, environment: Callable[[], Environment], prompt: Prompt | None) -> None:
         self._request, self._environment, self._prompt = request, environment, prompt
-        self.provider = request.resolve(environment(), prompt)
+        super().__init__(request.resolve(environment(), prompt))
         self._account: str | None = None
-
-    method = property(lambda self: self.provider.method)
-    identity = property(lambda self: self.provider.identity)
-    renewable = property(lambda self: self.provider.renewable)
-    interactive = property(lambda self: self.provider.interactive)
-
-    def describe(self) -> str:
-        return self.provider.describe()
 
     def fetch(self) -> Credentials:
         """What the source gives now; RefreshFailed where the settings have come to lead to another kind of source or account.

@@ -27,7 +27,7 @@ from .foreseen import foreseen
 from .origin import likely_origin
 from .platform import recognise
 from .seen import SeenError
-from .snapshot import REJECTED_CODES, Answer, Hidden, KnownEnd, Snapshot, State, Token
+from .snapshot import REJECTED_CODES, Hidden, KnownEnd, Snapshot, State, Token
 
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
@@ -267,18 +267,8 @@ _JUDGED_BY_OUR_CLOCK = frozenset(
 """Findings that a wrong clock alone can bring about: then AWS's is asked for, once."""
 
 
-def _identity(s: Snapshot, credentials: Credentials | None, region: str | None) -> Answer:
-    asked = aws.caller_identity(s.environment, credentials, profile=s.prediction.profile, region=region)
-    return Answer(
-        arn=asked.arn,
-        account=asked.account,
-        user_id=asked.user_id,
-        error=asked.error,
-        aws_code=asked.aws_code,
-        message=asked.message,
-        clock_offset=asked.clock_offset,
-        endpoint=asked.endpoint,
-    )
+def _identity(s: Snapshot, credentials: Credentials | None, region: str | None) -> aws.Identity:
+    return aws.caller_identity(s.environment, credentials, profile=s.prediction.profile, region=region)
 
 
 def _behind(s: Snapshot) -> Snapshot:

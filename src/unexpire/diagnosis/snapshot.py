@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from ..credentials import Credentials, KeyKind
 from ..errors import Denied, InteractionRequired, RefreshFailed, UnexpireError
-from ..providers.aws import UnusableWay
+from ..providers.aws import Identity, UnusableWay
 from ..providers.candidate import Candidate, Prediction
 from ..settings.environment import Environment
 from .reach import Reach
@@ -19,7 +19,6 @@ __all__ = [
     "EXPIRED_CODES",
     "REJECTED_CODES",
     "SIGNATURE_CODES",
-    "Answer",
     "Hidden",
     "KnownEnd",
     "Likely",
@@ -47,21 +46,6 @@ class State(enum.StrEnum):
     UNREACHABLE = "unreachable"
     MISSING = "missing"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What AWS said to GetCallerIdentity: who, or an error in its own words."""
-
-    arn: str | None = None
-    account: str | None = None
-    user_id: str | None = None
-    error: UnexpireError | None = None
-    aws_code: str | None = None
-    message: str | None = None
-    clock_offset: timedelta | None = None
-    """AWS's clock minus this machine's, from the answer's Date header."""
-    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +105,7 @@ class Snapshot:
     role_arn: str | None = None
     credentials: Credentials | None = None
     fetch_error: UnexpireError | None = None
-    answer: Answer | None = None
+    answer: Identity | None = None
     known_end: KnownEnd | None = None
     hidden: Hidden | None = None
     likely: Likely | None = None

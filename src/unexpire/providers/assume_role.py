@@ -112,15 +112,7 @@ class AssumeRoleProvider:
             region = self.request.region
             with aws.calling("sts", self.environment, profile=self.profile, credentials=source, region=region) as sts:
                 answer = sts.assume_role(**asked)
-            given = answer["Credentials"]
-            return Credentials(
-                given["AccessKeyId"],
-                given["SecretAccessKey"],
-                given["SessionToken"],
-                expiration=aws.moment(given["Expiration"]),
-                issued_at=now.replace(microsecond=0),
-                account_id=answer.get("AssumedRoleUser", {}).get("Arn", "::::").split(":")[4] or None,
-            )
+            return aws.session_of(answer, now)
         except Exception as error:
             raise self._explained(error, source) from error
 

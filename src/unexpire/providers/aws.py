@@ -230,6 +230,7 @@ class Identity:
     aws_code: str | None = None
     message: str | None = None
     clock_offset: timedelta | None = None
+    """AWS's clock minus this machine's, from the answer's Date header."""
     endpoint: str | None = None
 
 
@@ -266,6 +267,19 @@ def caller_identity(
         user_id=answer["UserId"],
         clock_offset=clock_offset(answer, environment.now()),
         endpoint=endpoint,
+    )
+
+
+def session_of(answer: Mapping[str, Any], asked_at: datetime) -> Credentials:
+    """The session that STS gave, whatever the operation."""
+    given = answer["Credentials"]
+    return Credentials(
+        given["AccessKeyId"],
+        given["SecretAccessKey"],
+        given["SessionToken"],
+        expiration=moment(given["Expiration"]),
+        issued_at=asked_at.replace(microsecond=0),
+        account_id=answer.get("AssumedRoleUser", {}).get("Arn", "::::").split(":")[4] or None,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from ..credentials import Credentials
 
-__all__ = ["Prompt", "Provider"]
+__all__ = ["Around", "Prompt", "Provider"]
 
 
 class Prompt(Protocol):
@@ -47,3 +47,30 @@ class Provider(Protocol):
 
         Raises Unavailable, InteractionRequired, RefreshFailed (Denied, Rejected) or ConfigurationError, nothing else.
         """
+
+
+class Around:
+    """What a provider is that differs from another in how it fetches alone. `provider` is the other one, and may be replaced."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+
+    @property
+    def method(self) -> str:
+        return self.provider.method
+
+    @property
+    def identity(self) -> str:
+        return self.provider.identity
+
+    @property
+    def renewable(self) -> bool:
+        return self.provider.renewable
+
+    @property
+    def interactive(self) -> bool:
+        return self.provider.interactive
+
+    def describe(self) -> str:
+        """As the other one does."""
+        return self.provider.describe()

@@ -73,15 +73,7 @@ class WebIdentityProvider:
         try:
             with aws.calling("sts", self.environment, profile=self.profile) as sts:
                 answer = sts.assume_role_with_web_identity(**asked)
-            given = answer["Credentials"]
-            return Credentials(
-                given["AccessKeyId"],
-                given["SecretAccessKey"],
-                given["SessionToken"],
-                expiration=aws.moment(given["Expiration"]),
-                issued_at=now.replace(microsecond=0),
-                account_id=answer.get("AssumedRoleUser", {}).get("Arn", "::::").split(":")[4] or None,
-            )
+            return aws.session_of(answer, now)
         except Exception as error:
             raise self._explained(error, token) from error
 
