@@ -118,3 +118,10 @@ def test_a_container_endpoint_of_one_s_own(at: Place, authority: Authority) -> N
         at.provider(None, **{**container(at), "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{tls.url}/"}).fetch()
     assert not caught.value.retryable
     assert "not trusted" in str(caught.value)
+
+
+def test_an_endpoint_that_speaks_plain_http_is_told_at_once(at: Place) -> None:
+    done = unexpire(at, at.lab.url.replace("http://", "https://"), "credential-process", "--profile", "role")
+    assert (done.returncode, done.stdout) == (9, "")
+    assert "it does not speak TLS" in done.stderr
+    assert "http://" in done.stderr

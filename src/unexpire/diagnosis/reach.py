@@ -20,6 +20,7 @@ class Stage(enum.StrEnum):
     CONNECT = "connect"
     PROXY = "proxy"
     TLS = "tls"
+    PLAIN = "plain"
     ANSWER = "answer"
     REACHED = "reached"
 
@@ -95,7 +96,7 @@ def trace(
             except ssl.SSLError as error:
                 reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
                 if reason == "WRONG_VERSION_NUMBER":
-                    reason = "does not speak TLS: the endpoint is http, not https"
+                    return Reach(url, Stage.PLAIN, f"{host} port {port} does not speak TLS", address, shown)
                 return Reach(url, Stage.TLS, f"{host}: {reason}", address, shown)
             except (OSError, ValueError) as error:
                 words = _words(error) if isinstance(error, OSError) else "the handshake failed"

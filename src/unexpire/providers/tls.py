@@ -27,7 +27,7 @@ class Distrust(NamedTuple):
 
 
 def distrust(error: BaseException) -> Distrust | None:
-    """Why the other end's certificate was not accepted; None for every other failure, a handshake that was cut off for one.
+    """Why TLS with the other end will not come about; None for every other failure, a handshake that was cut off for one.
 
     `error` may wrap the one of `ssl` as botocore, urllib3 and http.client do.
     """
@@ -43,6 +43,10 @@ def distrust(error: BaseException) -> Distrust | None:
             return Distrust(f"the CA bundle cannot be read: {words}", _A_BUNDLE)
         if isinstance(each, ssl.SSLError) and each.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
             return Distrust("the CA bundle holds no certificate", _A_BUNDLE)
+        if isinstance(each, ssl.SSLError) and each.reason == "WRONG_VERSION_NUMBER":
+            return Distrust(
+                "it does not speak TLS", "write http:// where the endpoint (or the proxy) is plain, or correct its port"
+            )
     return None
 
 

@@ -13,7 +13,7 @@ from ..settings.environment import Environment
 from ..settings.files import Origin, Sourced
 from ..settings.profile import Profile
 
-__all__ = ["UnusableWay", "Way", "endpoint_of", "endpoint_url", "region_of", "way_to"]
+__all__ = ["UnusableWay", "Way", "endpoint_of", "endpoint_setting", "endpoint_url", "region_of", "way_to"]
 
 
 class UnusableWay(ConfigurationError):
@@ -36,11 +36,12 @@ def _region_setting(environment: Environment, profile: Profile | None) -> Source
 
 def endpoint_url(environment: Environment, profile: Profile | None, service: str) -> str | None:
     """The configured endpoint of a service, in botocore's order (botocore/configprovider.py, `ConfiguredEndpointProvider`)."""
-    found = _endpoint_setting(environment, profile, service)
+    found = endpoint_setting(environment, profile, service)
     return found.value if found is not None else None
 
 
-def _endpoint_setting(environment: Environment, profile: Profile | None, service: str) -> Sourced[str] | None:
+def endpoint_setting(environment: Environment, profile: Profile | None, service: str) -> Sourced[str] | None:
+    """`endpoint_url` with the place where it is set."""
     ignore = environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or (
         profile.get("ignore_configured_endpoint_urls") if profile is not None else None
     )
@@ -91,7 +92,7 @@ _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
 
 def _check(environment: Environment, profile: Profile | None, service: str, region: str | None) -> None:
     """Raise UnusableWay, with the place of the setting, where botocore would fail before it sends anything."""
-    endpoint = _endpoint_setting(environment, profile, service)
+    endpoint = endpoint_setting(environment, profile, service)
     if endpoint is not None and not _is_url(endpoint.value):
         raise _unusable("the endpoint URL is no URL: it starts with http:// or https:// and names a host", endpoint)
     asked = Sourced(region, Origin(note="--region")) if region else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AILMENTS", "AILMENT_IN", "AILMENT_OF_CODE", "CANONICAL", "FAMILY", "PLAIN_WORDS", "Ailment"]
+__all__ = ["AILMENTS", "AILMENT_IN", "AILMENT_OF_CODE", "FAMILY", "Ailment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,58 +344,3 @@ AILMENT_IN: dict[tuple[str, str], str] = {
     ("pod-identity-expired", "ExpiredToken"): "session-expired",
 }
 """Sentences that two services share: the code beside one decides which ailment it is."""
-
-PLAIN_WORDS = frozenset(
-    (
-        "InvalidToken",
-        "UnauthorizedException",
-        "ForbiddenException",
-        "NotAuthorizedException",
-        "InvalidClientException",
-        "AuthFailure",
-        "UnauthorizedClientException",
-        "InvalidSignature",
-        "InvalidSignatureException",
-        "NoCredentials",
-        "InvalidConfig",
-        "PendingVerification",
-        "ProfileNotFound",
-        "RequestExpired",
-        "TokenRefreshRequired",
-        "ResourceNotReady",
-        "InvalidGrantException",
-        "CredentialsError",
-        "MissingCredentialsError",
-        "InvalidSecurity",
-        "NotSignedUp",
-        "RegionDisabled",
-        "InvalidSecurityException",
-        "Unauthorized",
-    )
-)
-"""Codes that other systems use as well: as a word in running text they prove nothing, in an error's layout they do."""
-
-CANONICAL = {
-    f"{code}Exception": code
-    for code in (
-        *(
-            "InvalidIdentityToken",
-            "IDPCommunicationError",
-            "IDPRejectedClaim",
-            "PackedPolicyTooLarge",
-            "MalformedPolicyDocument",
-        ),
-        *(
-            "InvalidAuthorizationMessage",
-            "JWTPayloadSizeExceeded",
-            "OutboundWebIdentityFederationDisabled",
-            "InvalidSecurity",
-        ),
-    )
-} | {
-    "NoCredentialsError": "NoCredentials",
-    "PartialCredentialsError": "PartialCredentials",
-    "InvalidConfigError": "InvalidConfig",
-    "InvalidAccessKeyID": "InvalidAccessKeyId",
-}
-"""Class names of SDKs that differ from the code on the wire (models of STS and SNS), and botocore's own."""

@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .ailments import AILMENT_OF_CODE, CANONICAL, PLAIN_WORDS
+from .ailments import AILMENT_OF_CODE
 from .needles import needle
 
-__all__ = ["Mention", "canonical", "mentions"]
+__all__ = ["CANONICAL", "PLAIN_WORDS", "Mention", "canonical", "mentions"]
 
 _CODE = r"(?P<code>[A-Za-z][A-Za-z0-9]{2,79}(?:\.[A-Za-z][A-Za-z0-9]{1,79}){0,3})"
 _SHAPE = rf"(?:[\w.]{{1,120}}#)?{_CODE}"  # `__type` and the header may put a namespace before the name
@@ -98,6 +98,61 @@ _NOT_CODES = frozenset(
         "server",
     )
 )
+
+PLAIN_WORDS = frozenset(
+    (
+        "InvalidToken",
+        "UnauthorizedException",
+        "ForbiddenException",
+        "NotAuthorizedException",
+        "InvalidClientException",
+        "AuthFailure",
+        "UnauthorizedClientException",
+        "InvalidSignature",
+        "InvalidSignatureException",
+        "NoCredentials",
+        "InvalidConfig",
+        "PendingVerification",
+        "ProfileNotFound",
+        "RequestExpired",
+        "TokenRefreshRequired",
+        "ResourceNotReady",
+        "InvalidGrantException",
+        "CredentialsError",
+        "MissingCredentialsError",
+        "InvalidSecurity",
+        "NotSignedUp",
+        "RegionDisabled",
+        "InvalidSecurityException",
+        "Unauthorized",
+    )
+)
+"""Codes that other systems use as well: as a word in running text they prove nothing, in an error's layout they do."""
+
+CANONICAL = {
+    f"{code}Exception": code
+    for code in (
+        *(
+            "InvalidIdentityToken",
+            "IDPCommunicationError",
+            "IDPRejectedClaim",
+            "PackedPolicyTooLarge",
+            "MalformedPolicyDocument",
+        ),
+        *(
+            "InvalidAuthorizationMessage",
+            "JWTPayloadSizeExceeded",
+            "OutboundWebIdentityFederationDisabled",
+            "InvalidSecurity",
+        ),
+    )
+} | {
+    "NoCredentialsError": "NoCredentials",
+    "PartialCredentialsError": "PartialCredentials",
+    "InvalidConfigError": "InvalidConfig",
+    "InvalidAccessKeyID": "InvalidAccessKeyId",
+}
+"""Class names of SDKs that differ from the code on the wire (models of STS and SNS), and botocore's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,7 @@ order, of which `OPTIONAL` may be missing.
 - `causes`: labels of `LABELS`, likeliest first when the text says no more than the code; the same as in Causes
 - `related`: names of pages
 - `sources`: lines: date | what | where
-- `since`: our version that had it first
-- `status`: `current` or `retired`
+- `since`: our version that had it first; `status`: `current` or `retired`
 
 - *You see*: one fenced block a wording, ```` ```text TOOL ````. Each must lead to this page.
 - *Causes*: `### ` groups of `GROUPS`, the likeliest group first; a cause is

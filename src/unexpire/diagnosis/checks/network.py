@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...errors import UnexpireError
 from ...findings import Evidence, Finding, Remedy, Severity
-from ...providers.aws import UnusableWay, endpoint_url
+from ...providers.way import UnusableWay, endpoint_setting, endpoint_url
 from .. import remedies
 from ..reach import Reach, Stage
 from ..snapshot import Snapshot, State
@@ -108,6 +108,12 @@ def _for_stage(s: Snapshot, reach: Reach) -> Remedy:
                 "tell SDKs the certificate of the proxy or the endpoint; one that is not valid yet, or no longer, may mean a wrong "
                 "clock",
                 "export AWS_CA_BUNDLE=/path/to/ca.pem",
+            )
+        case Stage.PLAIN:
+            found = endpoint_setting(s.environment, s.prediction.profile, "sts")
+            return remedies.by_human(
+                "write http:// for an endpoint that is plain, or the port that speaks TLS"
+                + (f", in {found.origin}" if found is not None else "")
             )
         case Stage.CONNECT:
             return remedies.by_human(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...findings import CODES
 from .. import candidates, foreign, formats, match, normalise, pages_of, services
-from ..ailments import AILMENT_IN, AILMENT_OF_CODE, AILMENTS, CANONICAL, PLAIN_WORDS
+from ..ailments import AILMENT_IN, AILMENT_OF_CODE, AILMENTS
 from ..page import index
 from ..sentences import sentences
 
@@ -29,8 +29,8 @@ def tables() -> dict[str, Any]:
         "pageOf": {name: ailment.page for name, ailment in AILMENTS.items() if ailment.page},
         "ailmentOf": AILMENT_OF_CODE,
         "ailmentIn": [[ailment, code, other] for (ailment, code), other in AILMENT_IN.items()],
-        "plain": sorted(PLAIN_WORDS),
-        "canonical": CANONICAL,
+        "plain": sorted(formats.PLAIN_WORDS),
+        "canonical": formats.CANONICAL,
         "tiers": {
             "client": sorted(candidates._CLIENT_CODES),
             "generic": sorted(candidates._GENERIC_CODES),
