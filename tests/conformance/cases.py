@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from install import Installed
 
@@ -22,6 +24,7 @@ DOORS = {
     "imds": "unexpire run --imds: the instance metadata service",
     "process": "credential_process = unexpire credential-process",
     "file": "unexpire sync --watch: the credentials file",
+    "env": 'eval "$(unexpire env)": variables, for a program that soon ends',
     "session": "unexpire.boto3_session and its twins",
 }
 
@@ -96,6 +99,10 @@ def clients(there: Installed) -> tuple[Client, ...]:
         ("node", str(CLIENTS / "with_javascript.mjs")),
         (str(there.go_client),),
     )
+    rust = (str(there.rust_client),)
+    ruby, php = ("ruby", str(CLIENTS / "with_ruby.rb")), ("php", str(CLIENTS / "with_php.php"))
+    with_variables = ("sh", "-c", f'eval "$({shlex.join(UNEXPIRE)} env --profile {SOURCE} --quiet)" && exec "$@"', "sh")
+    s3cmd = ("--config", "nowhere", "--no-ssl", "--host={host}", "--host-bucket={host}", "ls", "s3://{bucket}")
     rclone, restic = _script(sys.executable, "rclone"), _script(sys.executable, "restic")
     # As little as possible to compile: what is looked at is waiting for sessions to end.
     java = ("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", there.java_classes, "Conformance")
@@ -132,8 +139,17 @@ def clients(there: Installed) -> tuple[Client, ...]:
             "JavaScript SDK 3", javascript, (*most, "file"), ("node",), virtual=most, anew=(*anew, *javascript), window_s=300,
         ),
         Client("Java SDK 2", java, (*most, "file"), ("java",), window_s=15),
+        Client("Rust SDK", rust, (*most, "file"), ("rust",), anew=(*anew, *rust), window_s=10),
         Client("Go SDK 2", go, (*most, "file"), ("go",), anew=(*anew, *go), window_s=0),
         Client("rclone (Go SDK 1)", rclone, (*most, "file"), ("rclone",), anew=(*anew, *rclone), window_s=0),
+        # Debian's knows no AWS_CONTAINER_CREDENTIALS_FULL_URI. When IMDS has failed it, it goes on with what it has for five minutes.
+        Client(
+            "Ruby SDK 3", ruby, ("process", "file"), ("ruby",), virtual=("imds", "process"), anew=(*anew, *ruby), window_s=300,
+        ),
+        # AsyncAws has no processes, and of the endpoint and IMDS it asks those addresses only that they have in AWS's networks.
+        Client("PHP (AsyncAws)", php, ("file",), ("php",), anew=(*anew, *php)),
+        # s3cmd reads the credentials file too, but puts what IMDS has in its place wherever there is one: only variables are left alone.
+        Client("s3cmd", (*command, *with_variables, "s3cmd", *s3cmd), ("env",), ("s3cmd",), pace=9, weight=4),
         Client("restic (minio-go)", restic, ("endpoint", "file"), ("restic",), anew=(*anew, *restic), pace=3),
     )  # fmt: skip
 
@@ -166,13 +182,13 @@ def variables(case: Case, there: Installed, lab: dict[str, str], url: str, home:
 def command(case: Case, url: str, home: Path) -> list[str]:
     """The words to start the client with, through its door."""
     chosen = case.client.anew if case.door == "file" and case.client.anew else case.client.words
-    words = [word.format(url=url, bucket=case.bucket) for word in chosen]
+    words = [word.format(url=url, bucket=case.bucket, host=urlsplit(url).netloc) for word in chosen]
     unexpire = UNEXPIRE
     if case.virtual:
         # Python waits for locks with sem_clockwait, which Debian's libfaketime does not know: on a faked monotonic clock every wait of
         # the keeper would last as long as the clock is ahead. For clients in Python it stays faked: without it, time.sleep fails.
         # For others it is not, or a step of the clock would end whatever they have given a second.
-        kept = "DONT_FAKE_MONOTONIC=1" if case.client.words[0] == "node" else "--unset=DONT_FAKE_MONOTONIC"
+        kept = "DONT_FAKE_MONOTONIC=1" if case.client.words[0] in ("node", "ruby") else "--unset=DONT_FAKE_MONOTONIC"
         words = ["env", kept, *words]
         unexpire = ["env", "DONT_FAKE_MONOTONIC=1", *UNEXPIRE]
     if case.client.homeless:

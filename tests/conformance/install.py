@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,10 +30,19 @@ VENVS: dict[str, tuple[str, ...]] = {
 }
 _WITH_UNEXPIRE = {"sdk": "", "aio": "[lab]", "aioboto3": "[lab]"}
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
-DEBIAN = {"faketime": "", "awscli": "/usr/bin/aws", "rclone": "rclone", "restic": "restic"}
-_GO = ("config@v1.31.0", "service/s3@v1.88.0")
 _FAKETIME = f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"
-_LANES = (("sdk", "node", "go", "java"), ("debian", "aio", "cli", "aioboto3"))
+# The package, and a command that succeeds where it is installed.
+DEBIAN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "faketime": ("faketime", ("test", "-e", _FAKETIME)),
+    "awscli": ("awscli", ("sh", "-c", "/usr/bin/aws --version | grep -q ^aws-cli/2")),
+    "rclone": ("rclone", ("rclone", "version")),
+    "restic": ("restic", ("restic", "version")),
+    "s3cmd": ("s3cmd", ("s3cmd", "--version")),
+    "ruby": ("ruby-aws-sdk-s3", ("ruby", "-e", "require 'aws-sdk-s3'")),
+    "php": ("php-async-aws-sqs php-cli", ("php", "-r", "require 'AsyncAws/Sqs/autoload.php';")),
+}
+_GO = ("config@v1.31.0", "service/s3@v1.88.0")
+_LANES = (("sdk", "node", "go", "java"), ("debian", "aio", "cli", "rust", "aioboto3"))
 """Two at a time; first what the runs on the faked clock need, which take twice as long as those in real time."""
 
 
@@ -57,6 +67,10 @@ class Installed:
         return self.folder / "go" / "client"
 
     @property
+    def rust_client(self) -> Path:
+        return self.folder / "rust" / "target" / "debug" / "conformance"
+
+    @property
     def java_classes(self) -> str:
         """The class path of the Java client."""
         return f"{self.folder / 'java' / 'classes'}:{self.folder / 'java' / 'lib' / '*'}"
@@ -66,7 +80,7 @@ class Installed:
         return _FAKETIME
 
     def tried(self, *needs: str) -> bool:
-        """Whether all of `needs` (names of venvs, Debian packages, ``node``, ``go``, ``java``) are there or cannot be had."""
+        """Whether all of `needs` (names of venvs, Debian packages, ``go``, …) are there or cannot be had."""
         with self._change:
             return self._tried.issuperset(needs)
 
@@ -93,6 +107,7 @@ def install(folder: Path, wheel: str, wanted: set[str]) -> Installed:
         "node": lambda: _node(folder / "js"),
         "go": lambda: _go(folder / "go"),
         "java": lambda: _java(folder / "java"),
+        "rust": lambda: _rust(folder / "rust"),
     }
     for name in VENVS:
         steps[name] = lambda name=name: _venv(folder / name, name, wheel)  # type: ignore[misc]
@@ -117,21 +132,35 @@ def _attempt(name: str, work: Callable[[], str | None]) -> str | None:
     try:
         return work()
     except Exception as error:  # nothing here fails a run, and whoever waits for it has to hear of it
-        said = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        return f"{name} could not be installed: {said[-1][:120] if said else type(error).__name__}"
+        return f"{name} could not be installed: {' '.join(str(error).split())[:200] or type(error).__name__}"
 
 
 def _run(*words: str, cwd: Path | None = None, timeout: float = 900, **variables: str) -> None:
-    """Run it, giving way to the programs that are being measured: SDKs allow an endpoint a second."""
-    subprocess.run(
-        [*polite(2), *words],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=timeout,
-        env={**os.environ, **variables},
-    )
+    """Run it, giving way to the programs that are being measured: SDKs allow an endpoint a second. Raises RuntimeError with a
+    sentence about what went wrong, for it is what the table shows of a skipped case."""
+    try:
+        done = subprocess.run(
+            [*polite(2), *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd=cwd,
+            timeout=timeout,
+            env={**os.environ, **variables},
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{Path(words[0]).name} had not ended after {timeout:.0f} s") from None
+    if done.returncode:
+        why = _why(done.stderr or done.stdout)
+        raise RuntimeError(f"{Path(words[0]).name} ended with exit code {done.returncode}{why}")
+
+
+def _why(said: str) -> str:
+    """The line in which a program says what went wrong: the first error, for npm, Maven and cargo go on to say where to read more;
+    else the last line, which is apt's and Go's."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "")
+    return f": {first}" if first else ", without a word"
 
 
 def polite(by: int) -> tuple[str, ...]:
@@ -158,7 +187,7 @@ def _node(folder: Path) -> str | None:
         return "npm is not here"
     if not (folder / "node_modules" / "@aws-sdk" / "client-s3").exists():
         folder.mkdir(exist_ok=True)
-        quiet = ("--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--silent")
+        quiet = ("--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--loglevel=error")
         _run("npm", "install", *quiet, "--prefix", str(folder), "@aws-sdk/client-s3@3")
     return None
 
@@ -195,12 +224,23 @@ def _java(folder: Path) -> str | None:
     return None
 
 
+def _rust(folder: Path) -> str | None:
+    if not shutil.which("cargo"):
+        return "cargo is not here"
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    shutil.copy(CLIENTS / "with_rust.toml", folder / "Cargo.toml")
+    shutil.copy(CLIENTS / "with_rust.rs", folder / "src" / "main.rs")
+    _run("cargo", "build", "--quiet", cwd=folder, CARGO_TARGET_DIR=str(folder / "target"))
+    return None
+
+
 def _debian(there: Installed, wanted: list[str]) -> None:
     lacking = [name for name in wanted if not _has(name)]
     there.settle(set(wanted) - set(lacking))
-    why = _attempt("apt", lambda: _apt(lacking)) if lacking and _may_apt() else None
+    packages = {name: DEBIAN[name][0].split() for name in lacking}
+    why = _attempt("apt", lambda: _apt(list(chain(*packages.values())))) if lacking and _may_apt() else None
     for name in lacking:
-        reason = why or f"Debian's {name} is not here, and only root can install it"
+        reason = why or f"Debian's {' and '.join(packages[name])} is not here, and only root can install it"
         there.settle([name], None if _has(name) else reason)
 
 
@@ -214,12 +254,7 @@ def _apt(names: list[str]) -> None:
 
 
 def _has(name: str) -> bool:
-    if name == "faketime":
-        return Path(_FAKETIME).exists()
-    if name != "awscli":
-        return shutil.which(DEBIAN[name]) is not None
     try:
-        done = subprocess.run([DEBIAN[name], "--version"], capture_output=True, text=True, timeout=60)
+        return subprocess.run(DEBIAN[name][1], capture_output=True, timeout=60).returncode == 0
     except OSError:
         return False
-    return done.stdout.startswith("aws-cli/2")
