@@ -46,7 +46,7 @@ bench: $(STAMP) ## speed, as ratios measured side by side in one run
 picture: $(STAMP) ## draw docs/diagnosis.svg from the real output
 	@$(BIN)/python docs/picture.py
 
-conformance: $(STAMP) ## real SDKs through every door while their sessions end; installs below build/; REPORT=docs/conformance.md publishes the table
+conformance: $(STAMP) ## real SDKs through every door while their sessions end; installs what it needs below build/
 	@$(BIN)/python tests/conformance/run.py $(if $(REPORT),--report $(REPORT))
 
 browser: $(STAMP) ## Chromium drives the site and the dashboard; screenshots in build/browser/screenshots
