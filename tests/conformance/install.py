@@ -135,12 +135,12 @@ def _attempt(name: str, work: Callable[[], str | None]) -> str | None:
         return f"{name} could not be installed: {' '.join(str(error).split())[:200] or type(error).__name__}"
 
 
-def _run(*words: str, cwd: Path | None = None, timeout: float = 900, **variables: str) -> None:
-    """Run it, giving way to the programs that are being measured: SDKs allow an endpoint a second. Raises RuntimeError with a
+def _run(*words: str, cwd: Path | None = None, timeout: float = 900, by: int = 2, **variables: str) -> None:
+    """Run it, giving way `by` so much to the programs that are being measured: SDKs allow an endpoint a second. Raises RuntimeError with a
     sentence about what went wrong, for it is what the table shows of a skipped case."""
     try:
         done = subprocess.run(
-            [*polite(2), *words],
+            [*polite(by), *words],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -230,7 +230,8 @@ def _rust(folder: Path) -> str | None:
     (folder / "src").mkdir(parents=True, exist_ok=True)
     shutil.copy(CLIENTS / "with_rust.toml", folder / "Cargo.toml")
     shutil.copy(CLIENTS / "with_rust.rs", folder / "src" / "main.rs")
-    _run("cargo", "build", "--quiet", cwd=folder, CARGO_TARGET_DIR=str(folder / "target"))
+    # The longest of all: it leaves the other core to what is being started meanwhile.
+    _run("cargo", "build", "--quiet", "--jobs", "1", cwd=folder, by=5, CARGO_TARGET_DIR=str(folder / "target"))
     return None
 
 
