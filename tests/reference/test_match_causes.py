@@ -22,6 +22,7 @@ GIT = (
     "{before}fatal: unable to access 'https://git-codecommit.eu-north-1.amazonaws.com/v1/repos/shop/': "
     "The requested URL returned error: 403"
 )
+NOTHING = "NoCredentialProviders: no valid providers in chain"
 
 
 def causes(text: str) -> list[str]:
@@ -95,6 +96,23 @@ def causes(text: str) -> list[str]:
             "sso_cache_mismatch",
         ),
         (SKEWED.format(request="20300105T101500Z", server="2030-01-05T10:30:07Z"), "request_delayed"),
+        (
+            (
+                "IncompleteSignature: 'Key' not a valid key=value pair (missing equal-sign) in Authorization header: "
+                "'AWS4-HMAC-SHA256 Credential=Key ID: AKIAQWERTYUIOPASDFGH/20300105/eu-north-1/sts/aws4_request'."
+            ),
+            "bad_access_key",
+        ),
+        (
+            "ValidationError: 1 validation error detected: Value '12 345' at 'tokenCode' failed to satisfy constraint: Member must",
+            "mfa_failed",
+        ),
+        (f"{NOTHING}\nSharedCredsLoad: failed to get profile, shop", "config_incomplete"),
+        (f"{NOTHING}\nSharedCredsLoad: failed to load profile, .", "no_credentials"),
+        (f"$ docker run -v ~/.aws:/home/app/.aws tool\n{NOTHING}", "config_incomplete"),
+        (f"Reconciler error: volume-4711: {NOTHING}", "metadata_unreachable"),
+        ("Couldn't find AWS credentials in any source", "no_credentials"),
+        ("error 6146: AWS_AUTH_SIGNING_NO_CREDENTIALS", "no_credentials"),
         (SKEWED.format(request="20300105T101500Z", server="2030-01-05T10:36:00Z"), "clock_skew"),
         (SKEWED.format(request="20300105T103007Z", server="2030-01-05T10:15:00Z"), "clock_skew"),
         (GIT.format(before=""), "registry_token_expired"),

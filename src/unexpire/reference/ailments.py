@@ -125,7 +125,9 @@ AILMENTS: dict[str, Ailment] = {
         "assume-role-denied",
     ),
     "root-assumes": Ailment(("wrong_identity", "trust_policy"), ("AccessDenied",), False, "assume-role-denied"),
-    "mfa-failed": Ailment(("mfa_failed", "config_incomplete"), ("AccessDenied",), False, "mfa-failed"),
+    "mfa-failed": Ailment(
+        ("mfa_failed", "config_incomplete"), ("AccessDenied", "ValidationError"), False, "mfa-failed"
+    ),
     "oidc-provider": Ailment(("oidc_provider_config", "web_identity_token_expired"), ("InvalidIdentityToken",)),
     "idp-unreachable": Ailment(
         ("idp_unreachable", "oidc_provider_config"), ("IDPCommunicationError", "InvalidIdentityToken")
@@ -258,7 +260,9 @@ AILMENTS: dict[str, Ailment] = {
     "anywhere-signature": Ailment(("clock_skew", "cert_untrusted_or_expired"), ("AccessDeniedException",)),
     # users' tokens at Cognito
     "cognito-login-expired": Ailment(("web_identity_token_expired", "clock_skew"), ("NotAuthorizedException",), True),
-    "cognito-provider": Ailment(("oidc_provider_config", "web_identity_token_expired"), ("NotAuthorizedException",)),
+    "cognito-provider": Ailment(
+        ("oidc_provider_config", "config_incomplete", "web_identity_token_expired"), ("NotAuthorizedException",)
+    ),
     "cognito-identity": Ailment(
         ("trust_policy", "config_incomplete", "oidc_provider_config"), ("NotAuthorizedException",)
     ),

@@ -118,6 +118,12 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
             "config_incomplete",
             "the action got no inputs it could use; often `permissions: id-token: write` is missing",
         )
+    elif seen.says(r"sharedcredsload: failed to (?:load|get) profile, [\w-]"):
+        ranking.first("config_incomplete", "the profile that was named is not in the files that this program reads")
+    elif seen.says(r"(?:-v|--volume|--mount)\b\S{0,3} ?\S{0,200}\.aws\b"):
+        ranking.first(
+            "config_incomplete", "AWS files are mounted into a container: where its user may not look, or read"
+        )
     if seen.says(r"access disabled|ec2_metadata_disabled"):
         ranking.second(
             "config_incomplete",
@@ -134,6 +140,10 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
             "metadata_unreachable",
             "something timed out: of a chain's sources, the metadata services are those on a network",
         )
+    elif seen.says(r"reconciler|admission webhook|\bcontroller\b|\bkubelet\b"):
+        ranking.first(
+            "metadata_unreachable", "a program of a cluster: from a pod the node's metadata service is a hop too far"
+        )
     if seen.says(r"\bsso\b|aws_sdk_load_config"):
         ranking.second("sso_login_required", "an SSO session that ended is often reported so")
     if seen.running:
@@ -149,6 +159,9 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
 
 
 def _metadata(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"\btoken is expired"):
+        ranking.first("refresher_stale", "EKS Pod Identity says so of a token file that the program read long ago")
+        ranking.expiry = True
     if shown.seen.says(r"status ?code: 404|\b404\b"):
         ranking.first("no_credentials", "404 means that no role is attached")
     elif shown.seen.says(r"\b401\b"):
@@ -184,6 +197,9 @@ def _waiter(shown: Shown, ranking: Ranking) -> None:
 def _retrieval(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"from sso\b|\bsso session|aws sso login"):
         ranking.first("sso_login_required", "the source that failed is SSO")
+    elif shown.seen.says(r"\btoken (?:has |is )?expired"):
+        ranking.first("sso_login_required", "a token that is made by a login has expired")
+        ranking.expiry = True
 
 
 def _process(shown: Shown, ranking: Ranking) -> None:

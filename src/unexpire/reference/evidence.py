@@ -31,7 +31,7 @@ _SDK = re.compile(
     r"aws http error|traceback|operation error|\bat com\.|\bat \w+ \(|sdk|botocore|exception|operation:|request id:"
 )
 _LOGGED = re.compile(
-    r"\berrors?\b|\bwarn|fail|resulted in a `|response code|body text|\.(?:cpp|go|py|rb|js):\w"
+    r"\berrors?\b|\bwarn|fail|resulted in a `|response code|response payload|body text|\.(?:cpp|go|py|rb|js):\w"
 )  # a program's own words before S3's
 _METADATA = re.compile(
     r"169\.254\.169\.254|169\.254\.170\.(?:2|23)\b|fd00:ec2|ec2imds|imds|instance metadata"

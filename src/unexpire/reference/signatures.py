@@ -76,6 +76,10 @@ def signature_incomplete(shown: Shown, ranking: Ranking) -> None:
             "unsigned_or_wrong_route",
             "the header holds a login of another kind: on a route that expects a signature, or on one that is not there",
         )
+    elif shown.seen.says(r"credential= ?[^,/]{0,60}[\s:\[][^,/]{0,60}/\d{8}/"):
+        ranking.first(
+            "bad_access_key", "what stands in the place of the key id is more than that: words were pasted along"
+        )
     elif shown.seen.says(r"credential= ?['\"]?[$%{<]"):
         ranking.first("bad_access_key", "the name of a variable stands where the key id belongs: nothing expanded it")
     ranking.look("the key id as the program sees it: 20 letters and digits, no blank, quote or line end")
