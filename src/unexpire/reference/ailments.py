@@ -247,6 +247,9 @@ AILMENTS: dict[str, Ailment] = {
     "db-token": Ailment(
         ("db_auth_token_expired", "permission_denied", "duration_limit", "expired_static_copy"), ("PAM",), True
     ),
+    "ses-smtp": Ailment(
+        ("bad_secret_key", "bad_access_key", "wrong_region_or_partition"), (), False, "ses-smtp-password"
+    ),
     "db-server": Ailment(("permission_denied", "db_auth_token_expired", "duration_limit"), ("PAM",)),
     "certificate": Ailment(
         ("cert_untrusted_or_expired",), ("AccessDeniedException",), False, "UntrustedSigningCertificate"
