@@ -26,9 +26,10 @@ VENVS: dict[str, tuple[str, ...]] = {
     "sdk": ("boto3", "awscrt", "pyarrow", "obstore", "polars"),
     "aio": ("aiobotocore[boto3]", "s3fs", "pytest", "pytest-timeout"),
     "aioboto3": ("aioboto3>=15", "pytest", "pytest-timeout"),
+    "login": ("hypothesis", "pytest", "pytest-timeout"),
     "cli": ("awscli",),
 }
-_WITH_UNEXPIRE = {"sdk": "", "aio": "[lab]", "aioboto3": "[lab]"}
+_WITH_UNEXPIRE = {"sdk": "", "aio": "[lab]", "aioboto3": "[lab]", "login": "[lab,login]"}
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 _FAKETIME = f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"
 # The package, and a command that succeeds where it is installed.
@@ -42,7 +43,7 @@ DEBIAN: dict[str, tuple[str, tuple[str, ...]]] = {
     "php": ("php-async-aws-sqs php-cli", ("php", "-r", "require 'AsyncAws/Sqs/autoload.php';")),
 }
 _GO = ("config@v1.31.0", "service/s3@v1.88.0")
-_LANES = (("sdk", "node", "go", "java"), ("debian", "aio", "cli", "rust", "aioboto3"))
+_LANES = (("sdk", "node", "go", "java"), ("debian", "aio", "cli", "rust", "aioboto3", "login"))
 """Two at a time; first what the runs on the faked clock need, which take twice as long as those in real time."""
 
 

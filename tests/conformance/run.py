@@ -22,7 +22,16 @@ from cases import DOORS, Case, clients
 from driving import LIFETIME_S, VIRTUAL_HOURS, Outcome, end_all, run
 from install import ROOT, Installed, install, polite
 
-AIO_SUITES = ("aio", "aioboto3")
+# What `make test` cannot run: aiobotocore and aioboto3 pin a botocore of their own, and `aws login` signs with awscrt, which makes every
+# start of a program slower that has it. The virtual environment, and what pytest is given.
+SUITES: dict[str, tuple[str, ...]] = {
+    "aio": ("tests/delivery/test_aio.py",),
+    "aioboto3": ("tests/delivery/test_aio.py",),
+    "login": (
+        *("tests/lab/test_lab_sso.py", "tests/providers/test_provider_contract.py"),
+        *("tests/providers/test_provider_failures.py", "tests/scenarios", "-k", "login"),
+    ),
+}
 CAPACITY = 72
 """Of weights of cases that go on at once. Most of them only sleep; what starts a program for every call does not."""
 
@@ -33,12 +42,12 @@ def main() -> int:
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, _break_off)
     cases = _chosen(options)
-    suites = [] if options.only or options.door else list(AIO_SUITES)
+    suites = [] if options.only or options.door else list(SUITES)
     wanted = {need for case in cases for need in case.needs} | set(suites)
     there = install(options.folder, options.unexpire or _wheel(), wanted)
     under_way = threading.Event()
     with ThreadPoolExecutor(1) as beside:
-        failures = beside.submit(_aio_suites, suites, there, under_way)
+        failures = beside.submit(_suites, suites, there, under_way)
         outcomes = _again(_run(cases, there, CAPACITY, under_way), there)
     text = table(outcomes)
     print(text, flush=True)
@@ -184,25 +193,19 @@ def _report(page: Path, text: str) -> None:
     )
 
 
-def _aio_suites(venvs: list[str], there: Installed, under_way: threading.Event) -> int:
-    """The unit suite of aiobotocore and aioboto3, which `make test` cannot run: both pin a botocore of their own.
-
-    Starting the cases is what the machine is busiest with, so the suites wait for that to be over.
-    """
+def _suites(venvs: list[str], there: Installed, under_way: threading.Event) -> int:
+    """Run them beside the cases. Starting those is what the machine is busiest with, so the suites wait for that to be over."""
     under_way.wait()
     failures = 0
     for venv in venvs:
         why = there.missing(venv)
         if why:
-            print(f"skipped the aio suite in {venv}: {why}", flush=True)
+            print(f"skipped the suite of {venv}: {why}", flush=True)
             continue
         words = [*polite(10), there.python(venv), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        done = subprocess.run(
-            [*words, str(ROOT / "tests/delivery/test_aio.py")], cwd=ROOT, capture_output=True, text=True
-        )
-        print(
-            f"the aio suite in {venv}: {done.stdout if done.returncode else done.stdout.splitlines()[-1]}", flush=True
-        )
+        done = subprocess.run([*words, *SUITES[venv]], cwd=ROOT, capture_output=True, text=True)
+        said = done.stdout if done.returncode else done.stdout.splitlines()[-1]
+        print(f"the suite of {venv}: {said}", flush=True)
         failures += done.returncode
     return failures
 
