@@ -219,6 +219,8 @@ def test_options_of_the_command_are_its_own(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_failure_of_the_first_fetch_is_told_and_the_command_not_started(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / ".config" / "unexpire").mkdir(parents=True)
+    (tmp_path / ".config" / "unexpire" / "config.toml").write_text("outage-wait = 1\n")
     lab.outage("sts", "refuse")
     done = run("--", "touch", str(tmp_path / "started"), env=variables(lab, tmp_path))
     assert done.returncode == 9, done.stderr
