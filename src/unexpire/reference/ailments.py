@@ -143,9 +143,13 @@ AILMENTS: dict[str, Ailment] = {
     "tags-invalid": Ailment(("config_incomplete", "trust_policy", "aws_side_or_tool_bug"), ("ValidationError",)),
     "policy-too-big": Ailment(("config_incomplete",), ("MalformedPolicyDocument", "PackedPolicyTooLarge")),
     "outbound-jwt": Ailment(
-        ("config_incomplete",), ("JWTPayloadSizeExceeded", "OutboundWebIdentityFederationDisabled")
+        ("config_incomplete",),
+        (
+            *("JWTPayloadSizeExceededException", "OutboundWebIdentityFederationDisabledException"),
+            *("JWTPayloadSizeExceeded", "OutboundWebIdentityFederationDisabled"),
+        ),
     ),
-    "bad-message": Ailment(("config_incomplete",), ("InvalidAuthorizationMessage",)),
+    "bad-message": Ailment(("config_incomplete",), ("InvalidAuthorizationMessageException", "InvalidAuthorizationMessage")),
     # IAM Identity Center, aws login
     "sso-session-revoked": Ailment(
         ("sso_login_required", "sso_cache_mismatch", "aws_side_or_tool_bug"), ("UnauthorizedException",), True

@@ -132,19 +132,12 @@ PLAIN_WORDS = frozenset(
 CANONICAL = {
     f"{code}Exception": code
     for code in (
-        *(
-            "InvalidIdentityToken",
-            "IDPCommunicationError",
-            "IDPRejectedClaim",
-            "PackedPolicyTooLarge",
-            "MalformedPolicyDocument",
-        ),
-        *(
-            "InvalidAuthorizationMessage",
-            "JWTPayloadSizeExceeded",
-            "OutboundWebIdentityFederationDisabled",
-            "InvalidSecurity",
-        ),
+        "InvalidIdentityToken",
+        "IDPCommunicationError",
+        "IDPRejectedClaim",
+        "PackedPolicyTooLarge",
+        "MalformedPolicyDocument",
+        "InvalidSecurity",
     )
 } | {
     "NoCredentialsError": "NoCredentials",
