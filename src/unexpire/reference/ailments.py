@@ -149,7 +149,9 @@ AILMENTS: dict[str, Ailment] = {
             *("JWTPayloadSizeExceeded", "OutboundWebIdentityFederationDisabled"),
         ),
     ),
-    "bad-message": Ailment(("config_incomplete",), ("InvalidAuthorizationMessageException", "InvalidAuthorizationMessage")),
+    "bad-message": Ailment(
+        ("config_incomplete",), ("InvalidAuthorizationMessageException", "InvalidAuthorizationMessage")
+    ),
     # IAM Identity Center, aws login
     "sso-session-revoked": Ailment(
         ("sso_login_required", "sso_cache_mismatch", "aws_side_or_tool_bug"), ("UnauthorizedException",), True
