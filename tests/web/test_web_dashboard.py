@@ -213,6 +213,8 @@ def test_it_shows_sessions_findings_and_their_pages(world: World, guest: Visitor
     assert made.access_key_id in page
     assert "source-profile-loop" in page
     assert "/reference/errors/aws/source-profile-loop/index.html" in page
+    assert "The session is fresh." in page  # and yet not all is well:
+    assert '<a href="#findings">2 findings need you.</a>' in page
 
 
 def test_events_follow_a_renewal_and_an_end(world: World, guest: Visitor) -> None:
