@@ -142,11 +142,12 @@ def code_of(candidate: Candidate, service: str | None, flat: Flat) -> str | None
         flat.text[candidate.start : candidate.end]
     ):
         return rule.json_code
-    # A body of JSON alone comes from API Gateway or a JSON service. An expired token in one is the exception: IAM-signed proxies
-    # of every kind pass STS's sentence on.
-    return rule.json_code if flat.text.startswith("{") else rule.code
+    # A body of JSON alone comes from API Gateway or a JSON service; a log's record in JSON may come from anywhere.
+    body = flat.text.startswith("{") and _LOG_RECORD.search(flat.text) is None
+    return rule.json_code if body else rule.code
 
 
+_LOG_RECORD = re.compile(r'"(?:level|severity|levelname|logger|ts)" ?:')
 _JSON_BODY = re.compile(r"""[{,] ?"[Mm]essage" ?: ?"(?:The )?$""")
 
 _REGISTRY = re.compile(r"\b(?:[a-z0-9-]+\.){1,6}(?:com|io|net|org|dev|cloud|internal|local|ai|me)\b(?=[:/])")

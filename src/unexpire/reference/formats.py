@@ -96,6 +96,9 @@ _NOT_CODES = frozenset(
         "Some",
         "client",
         "server",
+        "HostID",
+        "RequestID",
+        "StatusCode",
     )
 )
 
