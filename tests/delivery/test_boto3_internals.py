@@ -1,6 +1,6 @@
 """What is read of boto3's and botocore's inside, and the public doors that are used: this fails when one of them goes away.
 
-Where it does, `unexpire.delivery.renewing` and `unexpire.delivery.boto3` name the place to change.
+Where it does, `unexpire.delivery.renewing` and `unexpire.delivery.travelling` name the place to change.
 """
 
 from __future__ import annotations

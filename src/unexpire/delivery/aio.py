@@ -16,10 +16,10 @@ from botocore.credentials import ReadOnlyCredentials
 from ..credentials import Credentials
 from ..errors import UnexpireError
 from ..providers.base import Prompt
-from .boto3 import _inner, _let_travel, source_request
 from .rejection import RejectionHandlers, _quietly, again, renewing
 from .renewing import RenewingCredentials, RenewingProvider, fail, frozen, put_first, request_of
 from .source import Source, SourceRequest
+from .travelling import inner_session, let_travel, travels
 
 if TYPE_CHECKING:
     import aioboto3
@@ -39,7 +39,7 @@ def aiobotocore_session(
     prompt: Prompt | None = None,
 ) -> AioSession:
     """An `aiobotocore.session.AioSession` with the arguments and the promises of `unexpire.boto3_session`."""
-    request = source_request(profile_name, role_arn, role_session_name, duration, external_id, mfa_serial)
+    request = SourceRequest.of(profile_name, role_arn, role_session_name, duration, external_id, mfa_serial)
     return session_of(Source(request, prompt=prompt), {} if region_name is None else {"region": region_name})
 
 
@@ -55,7 +55,7 @@ def aioboto3_session(
     prompt: Prompt | None = None,
 ) -> aioboto3.Session:
     """An `aioboto3.Session` with the arguments and the promises of `unexpire.boto3_session`."""
-    request = source_request(profile_name, role_arn, role_session_name, duration, external_id, mfa_serial)
+    request = SourceRequest.of(profile_name, role_arn, role_session_name, duration, external_id, mfa_serial)
     source = Source(request, prompt=prompt)
     return _around(session_of(source, {} if region_name is None else {"region": region_name}))
 
@@ -157,7 +157,7 @@ def session_of(source: Source, variables: Mapping[str, Any]) -> AioSession:
     for name, value in variables.items():
         session.set_config_variable(name, value)
     install(session, source)
-    _let_travel(session)
+    let_travel(session)
     return session
 
 
@@ -165,13 +165,13 @@ def _around(inner: Any) -> aioboto3.Session:
     import aioboto3
 
     session = aioboto3.Session(botocore_session=inner)
-    _let_travel(session)
+    let_travel(session)
     return session
 
 
-def reduced(session: Any) -> tuple[Any, ...]:
+def _reduced(session: Any) -> tuple[Any, ...]:
     """How a protected session is pickled."""
-    inner = _inner(session)
+    inner = inner_session(session)
     rebuild = _rebuilt if inner is session else _rebuilt_around
     return rebuild, (request_of(inner), inner.instance_variables())
 
@@ -182,3 +182,7 @@ def _rebuilt(request: SourceRequest, variables: Mapping[str, Any]) -> AioSession
 
 def _rebuilt_around(request: SourceRequest, variables: Mapping[str, Any]) -> aioboto3.Session:
     return _around(_rebuilt(request, variables))
+
+
+travels("aiobotocore.session", "AioSession", _reduced)
+travels("aioboto3.session", "Session", _reduced)

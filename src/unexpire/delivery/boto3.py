@@ -13,18 +13,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import botocore.session
-
 from ..errors import ConfigurationError
 from ..providers.base import Prompt
-from ..providers.resolve import RoleRequest
 from .renewing import RenewingBotocoreSession, botocore_session, install, is_protected, loaded, request_of
 from .source import Source, SourceRequest
+from .travelling import inner_session, let_travel, travels
 
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["boto3_session", "protect", "source_request"]
+__all__ = ["boto3_session", "protect"]
 
 S = TypeVar("S")
 
@@ -49,7 +47,7 @@ def boto3_session(
     It can be given to threads, and pickled to worker processes: they find the keys again for themselves. Nothing is fetched before
     the first request; raises ConfigurationError, ProfileNotFound or Unavailable where the settings lead to no source.
     """
-    request = source_request(profile_name, role_arn, role_session_name, duration, external_id, mfa_serial)
+    request = SourceRequest.of(profile_name, role_arn, role_session_name, duration, external_id, mfa_serial)
     return session_of(Source(request, prompt=prompt), {} if region_name is None else {"region": region_name})
 
 
@@ -60,7 +58,7 @@ def protect(session: S) -> S:
     Clients that it made before stay as they were. Raises ConfigurationError for a session that was given keys in code: there is
     nothing to renew those from; TypeError for what is no session.
     """
-    inner = _inner(session)
+    inner = inner_session(session)
     if is_protected(inner):
         return session
     given = loaded(inner)
@@ -77,33 +75,10 @@ def protect(session: S) -> S:
         install_aio(inner, source)
     else:
         install(inner, source)
-    _let_travel(inner)
+    let_travel(inner)
     if inner is not session:
-        _let_travel(session)
+        let_travel(session)
     return session
-
-
-def source_request(
-    profile: str | None,
-    role_arn: str | None,
-    role_session_name: str | None,
-    duration: timedelta | None,
-    external_id: str | None,
-    mfa_serial: str | None,
-) -> SourceRequest:
-    """The arguments of the session makers as a request. Raises ConfigurationError where they need a role and there is none."""
-    details = {
-        "session_name": role_session_name,
-        "duration_s": None if duration is None else int(duration.total_seconds()),
-        "external_id": external_id,
-        "mfa_serial": mfa_serial,
-    }
-    asked = {name: value for name, value in details.items() if value is not None}
-    if role_arn is None:
-        if asked:
-            raise ConfigurationError(f"{', '.join(asked)} without a role_arn", hint="pass role_arn=… as well")
-        return SourceRequest(profile)
-    return SourceRequest(profile, RoleRequest(role_arn, **asked))  # type: ignore[arg-type]
 
 
 def session_of(source: Source, variables: Mapping[str, Any]) -> boto3.Session:
@@ -119,7 +94,7 @@ def _around(inner: Any) -> boto3.Session:
     import boto3
 
     session = boto3.Session(botocore_session=inner)
-    _let_travel(session)
+    let_travel(session)
     return session
 
 
@@ -128,42 +103,13 @@ def _rebuilt(request: SourceRequest, variables: Mapping[str, Any]) -> boto3.Sess
 
 
 def _reduced(session: Any) -> tuple[Any, ...]:
-    inner = _inner(session)
+    inner = inner_session(session)
     return _rebuilt, (request_of(inner), inner.instance_variables())
-
-
-def _let_travel(session: Any) -> None:
-    """Give the session the class that can be pickled, where it is of a plain class; a user's own class keeps its ways."""
-    if type(session) is botocore.session.Session:
-        session.__class__ = RenewingBotocoreSession
-        return
-    for module, name, reduce in _TRAVELLERS:
-        plain = getattr(sys.modules.get(module), name, None)
-        if plain is not None and type(session) is plain:
-            session.__class__ = type(name, (plain,), {"__reduce__": reduce, "__module__": module})
-
-
-def _reduced_aio(session: Any) -> tuple[Any, ...]:
-    from .aio import reduced
-
-    return reduced(session)
-
-
-_TRAVELLERS = (
-    ("boto3.session", "Session", _reduced),
-    ("aiobotocore.session", "AioSession", _reduced_aio),
-    ("aioboto3.session", "Session", _reduced_aio),
-)
-
-
-def _inner(session: Any) -> Any:
-    """The botocore session inside of a boto3 or aioboto3 one, `_session`: the only way to it; checked by the tests."""
-    inner = session if isinstance(session, botocore.session.Session) else getattr(session, "_session", None)
-    if not isinstance(inner, botocore.session.Session):
-        raise TypeError(f"not a session of boto3, botocore, aiobotocore or aioboto3: {type(session).__name__}")
-    return inner
 
 
 def _is_aio(inner: Any) -> bool:
     aio = sys.modules.get("aiobotocore.session")
     return aio is not None and isinstance(inner, aio.AioSession)
+
+
+travels("boto3.session", "Session", _reduced)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ..credentials import Credentials
-from ..errors import RefreshFailed, UnexpireError
+from ..errors import ConfigurationError, RefreshFailed, UnexpireError
 from ..freshness import Freshness, RefreshPolicy
 from ..providers.base import Around, Prompt, Provider
 from ..providers.resolve import RoleRequest, provider_for
@@ -41,6 +41,30 @@ class SourceRequest:
 
     profile: str | None = None
     role: RoleRequest | None = None
+
+    @classmethod
+    def of(
+        cls,
+        profile: str | None,
+        role_arn: str | None,
+        role_session_name: str | None,
+        duration: timedelta | None,
+        external_id: str | None,
+        mfa_serial: str | None,
+    ) -> SourceRequest:
+        """The arguments of the session makers. Raises ConfigurationError where they need a role and there is none."""
+        details = {
+            "session_name": role_session_name,
+            "duration_s": None if duration is None else int(duration.total_seconds()),
+            "external_id": external_id,
+            "mfa_serial": mfa_serial,
+        }
+        asked = {name: value for name, value in details.items() if value is not None}
+        if role_arn is None:
+            if asked:
+                raise ConfigurationError(f"{', '.join(asked)} without a role_arn", hint="pass role_arn=… as well")
+            return cls(profile)
+        return cls(profile, RoleRequest(role_arn, **asked))  # type: ignore[arg-type]
 
     def resolve(self, environment: Environment, prompt: Prompt | None = None) -> Provider:
         """The provider of it, offline. Raises what `provider_for` raises."""
