@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from .files import Problem, Section
-
-if TYPE_CHECKING:
-    from .profile import Settings
+from .files import AwsFile, Problem, Section
 
 __all__ = ["oddities"]
 
@@ -33,15 +29,15 @@ _PROFILE_KEYS = frozenset(
 _EXACT = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "role_arn", "source_profile", "region")
 
 
-def oddities(settings: Settings) -> Iterator[Problem]:
+def oddities(config: AwsFile, credentials: AwsFile) -> Iterator[Problem]:
     """Non-fatal problems of both files: sections under a wrong header, and comments or quotes that became part of a value."""
-    for section in settings.config.sections.values():
+    for section in config.sections.values():
         known = section.name == "default" or section.name.startswith(("profile", "sso-session", "services"))
         if not known and section.keys() & _PROFILE_KEYS:
             message = f"[{section.name}] is no profile here: profiles of this file start with the word profile"
             yield Problem(message, section.origin, f"write [profile {section.name}]", fatal=False)
         yield from _values(section)
-    for section in settings.credentials.sections.values():
+    for section in credentials.sections.values():
         if section.name.startswith("profile "):
             message = (
                 f"[{section.name}] is a profile of that whole name: this file takes names without the word profile"

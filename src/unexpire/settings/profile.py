@@ -133,7 +133,7 @@ class Settings:
         """Everything odd in both files; the fatal ones first, for with one of them every SDK that uses botocore fails."""
         from .oddities import oddities
 
-        found = (*self.config.problems, *self.credentials.problems, *oddities(self))
+        found = (*self.config.problems, *self.credentials.problems, *oddities(self.config, self.credentials))
         return tuple(sorted(found, key=lambda problem: not problem.fatal))
 
     @property
