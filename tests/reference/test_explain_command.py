@@ -161,6 +161,32 @@ def test_a_name_that_nobody_knows_gets_the_nearest() -> None:
     assert run("qqqqqqqq").returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("written", "page"), [("expired token", "ExpiredToken"), ("HTTP 403", "HTTP403"), ("400", "HTTP400")]
+)
+def test_a_name_is_found_however_its_words_are_put_together(written: str, page: str) -> None:
+    assert run(*written.split()).stdout == run(page).stdout
+
+
+def test_a_topic_gets_the_pages_about_it() -> None:
+    done = run("role", "chaining")
+    assert done.returncode == 1
+    assert "unexpire explain role-chain-limit" in done.stderr
+    assert json.loads(run("--json", "mfa").stdout)["nearest"] == ["mfa-failed", "mfa-required"]
+
+
+def test_a_code_that_only_the_sentence_stands_for_is_not_looked_up_in_another_s_text() -> None:
+    done = run("AADSTS700082: The refresh token has expired due to inactivity")
+    assert done.stdout == "Not an AWS credential error: Microsoft Entra ID (Azure AD).\n"
+
+
+def test_a_file_that_is_not_there_is_not_taken_for_a_text(tmp_path: Path) -> None:
+    done = run(str(tmp_path / "build.log"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no such file" in done.stderr
+    assert "directory" in run(str(tmp_path)).stderr
+
+
 def test_a_wrong_use_is_a_usage_error(tmp_path: Path) -> None:
     assert run("--no-such-option", "x").returncode == 2
     assert run("--jsonl", str(tmp_path / "nowhere")).returncode == 2

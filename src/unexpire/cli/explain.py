@@ -28,6 +28,7 @@ __all__ = ["explain"]
 
 SCHEMA = 1
 _NAME_LENGTH = 80
+_TOPIC_WORDS = 4
 
 
 @click.command("explain")
@@ -57,7 +58,26 @@ def explain(what: tuple[str, ...], as_json: bool, jsonl: bool) -> int:
                 return _text(_read(file), as_json, given)
         except OSError as error:
             raise click.UsageError(f"{given}: {error.strerror}") from error
-    return _text(match_text(given), as_json, "text")
+    matches = match_text(given)
+    if not matches and _seems_a_path(given):
+        raise click.UsageError(f"{given}: {'this is a directory' if os.path.isdir(given) else 'there is no such file'}")
+    if not matches and _is_topic(given):
+        return _by_name(given, as_json)
+    return _text(matches, as_json, "text")
+
+
+def _seems_a_path(given: str) -> bool:
+    """What somebody meant for a file, though there is none to read: `/var/log/app.log`, `build.txt`, `~/out`."""
+    if any(sign.isspace() for sign in given) or "://" in given or len(given) > 4096:
+        return False
+    return (
+        os.path.isdir(given) or given.startswith(("/", "./", "../", "~/")) or given.endswith((".log", ".txt", ".out"))
+    )
+
+
+def _is_topic(given: str) -> bool:
+    """A few words that are no error of any tool: `role chaining`."""
+    return len(given) <= _NAME_LENGTH and "\n" not in given and len(given.split()) <= _TOPIC_WORDS
 
 
 def _is_name(given: str) -> bool:
@@ -103,15 +123,18 @@ def _by_name(name: str, as_json: bool) -> int:
         else:
             _print_page(shown)
         return 0
-    error, nearest = _aws(name)
+    from ..reference.near import on_topic
     from .explain_text import aws_lines
 
+    error, nearest = (None, ()) if " " in name else _aws(name)
+    about = {} if error is not None or nearest else on_topic(name, pages.index())
+
     if as_json:
-        _print_json(_report("name", aws=error, nearest=nearest))
+        _print_json(_report("name", aws=error, nearest=nearest or tuple(about)))
     elif error is not None:
         _print(aws_lines(error))
     else:
-        _say_unknown(name, nearest)
+        _say_unknown(name, nearest, about)
     return 0 if error is not None else 1
 
 
@@ -120,7 +143,7 @@ def _text(matches: list[Match], as_json: bool, source: str) -> int:
     from .explain_text import match_lines, other_lines
 
     ours = [match for match in matches if match.aws_auth]
-    error = _aws(matches[0].code)[0] if not ours and matches and matches[0].code else None
+    error = _aws(matches[0].code)[0] if not ours and matches and matches[0].code_printed else None
     if as_json:
         _print_json(_report("text", matches=matches, aws=error))
     elif ours:
@@ -240,7 +263,14 @@ def _print_page(shown: pages.Page) -> None:
         _print(page_lines(shown))
 
 
-def _say_unknown(name: str, nearest: tuple[str, ...]) -> None:
+def _say_unknown(name: str, nearest: tuple[str, ...], about: dict[str, str]) -> None:
     click.echo(f"unexpire: no AWS error is called {name!r}, as far as this machine knows", err=True)
     if nearest:
         click.echo(f"  did you mean {', '.join(nearest)}?", err=True)
+    elif about:
+        click.echo("  about it:", err=True)
+        width = max(map(len, about))
+        for page, title in about.items():
+            click.echo(f"    unexpire explain {page:<{width}}  {title}", err=True)
+    else:
+        click.echo("  try the whole line that the tool printed, or a log: unexpire explain FILE", err=True)

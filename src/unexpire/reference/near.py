@@ -1,10 +1,13 @@
-"""A name that nobody knows, and the names it may have been meant for."""
+"""A name that nobody knows, the names it may have been meant for, and the pages about a topic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
-__all__ = ["nearest"]
+__all__ = ["nearest", "on_topic"]
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
@@ -30,3 +33,27 @@ def _bare(name: str) -> str:
         if len(key) > len(ending) + 3:
             key = key.removesuffix(ending)
     return key
+
+
+def on_topic(topic: str, index: Mapping[str, tuple[str, str, str]], most: int = 8) -> dict[str, str]:
+    """The pages about a topic, with their titles: those whose names and title hold every word of it, in whatever form.
+
+    `index` as `page.index` gives it. A page that has the words in its names comes before one whose title alone has them.
+    """
+    asked = [word.lower() for word in _WORD.findall(topic)]
+    names: dict[str, set[str]] = {}
+    titles: dict[str, str] = {}
+    for page, written, title in index.values():
+        names.setdefault(page, set()).update(word.lower() for word in _WORD.findall(written))
+        titles[page] = title
+    ranked: list[tuple[int, str]] = []
+    for page, words in names.items():
+        every = words | {word.lower() for word in _WORD.findall(titles[page])}
+        if asked and all(any(_same(word, other) for other in every) for word in asked):
+            ranked.append((-sum(any(_same(word, other) for other in words) for word in asked), page))
+    return {page: titles[page] for _, page in sorted(ranked)[:most]}
+
+
+def _same(asked: str, word: str) -> bool:
+    """One word in two forms: ``chaining`` and ``chain``, ``token`` and ``tokens``."""
+    return asked == word or (min(len(asked), len(word)) >= 4 and (asked.startswith(word) or word.startswith(asked)))

@@ -246,8 +246,13 @@ def index() -> dict[str, tuple[str, str, str]]:
 
 
 def find(name: str) -> str | None:
-    """The page that a name, spelling or alias leads to, or None."""
-    found = index().get(key(name))
+    """The page that a name, spelling or alias leads to, or None. Where none is written so, blanks and hyphens do not count:
+    ``expired token`` is ExpiredToken."""
+    known = index()
+    found = known.get(key(name))
+    if found is None:
+        solid = key(name).replace("-", "")
+        found = next((entry for written, entry in known.items() if written.replace("-", "") == solid), None)
     return found[0] if found else None
 
 
