@@ -11,6 +11,7 @@ import pytest
 
 from unexpire.reference import page
 from unexpire.reference.match import match_text
+from unexpire.reference.site.indexes import likeliest
 
 PAGES = {name: page.load(name) for name in page.names()}
 KINDS = {
@@ -58,6 +59,8 @@ def test_a_pasted_error_leads_to_its_page(visit: Visit, address: str) -> None:
     tab.fill("#paste", PAGES["ExpiredToken"].samples[3].text)
     assert tab.inner_text("#verdict .go .entry-name").startswith("ExpiredToken")
     assert "sure" in (tab.get_attribute("#verdict", "class") or "").split()
+    told = tab.locator("#verdict .reason strong").all_inner_texts()
+    assert told == [title for _, title, _ in likeliest([PAGES["ExpiredToken"]])["ExpiredToken"]]
     tab.keyboard.press("Control+Enter")
     tab.wait_for_url(EXPIRED)
 

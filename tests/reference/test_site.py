@@ -164,6 +164,19 @@ def test_the_search_index_has_every_name(site: dict[str, str]) -> None:
         assert {name, *rows[name]["k"]} == set(shown.names)
 
 
+def test_the_causes_beside_a_pasted_text_are_ranked_and_use_no_markup_but_code(site: dict[str, str]) -> None:
+    causes = json.loads(site["static/causes.js"].partition(".causes = ")[2].rstrip(";\n"))
+    assert causes.keys() == set(page.names())
+    for name, ranked in causes.items():
+        assert 1 <= len(ranked) <= 3
+        titles = {cause.title: cause.label for cause in page.load(name).causes}
+        labels = [titles[title] for _, title, _ in ranked]
+        assert labels == [label for label in page.load(name).causes_ranked if label in labels]
+        assert not [
+            text for _, *texts in ranked for text in texts if re.search(r"\]\(|\*", re.sub("`[^`]*`", "", text))
+        ]
+
+
 def test_the_script_for_pasted_texts_agrees_with_explain(site: dict[str, str], tmp_path: Path) -> None:
     """`static/match.js` on every wording and counter-example of the pages and on our own cases, run by Node."""
     node = shutil.which("node")

@@ -42,6 +42,7 @@ def files() -> Mapping[str, Callable[[], bytes]]:
         "by-lifetime/index.html": functools.partial(_render, "by_lifetime.html", "../", lives=_lives),
         "static/search.js": lambda: indexes.javascript("search", indexes.search_index(_pages())).encode(),
         "static/matching.js": lambda: indexes.javascript("matching", matching.tables()).encode(),
+        "static/causes.js": lambda: indexes.javascript("causes", indexes.likeliest(_pages())).encode(),
         "static/code.css": lambda: markup.stylesheet().encode(),
     }
     for name in sorted(os.listdir(_STATIC)):

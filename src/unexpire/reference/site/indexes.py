@@ -12,7 +12,7 @@ from ..labels import LABELS
 from ..page import GROUPS, Cause, Page
 from .markup import plain
 
-__all__ = ["Shelf", "by_cause", "by_service", "search_index", "slug"]
+__all__ = ["Shelf", "by_cause", "by_service", "likeliest", "search_index", "slug"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,19 @@ def search_index(pages: Iterable[Page]) -> list[dict[str, Any]]:
         }
         for page in pages
     ]
+
+
+def likeliest(pages: Iterable[Page], most: int = 3) -> dict[str, list[tuple[str, str, str]]]:
+    """The causes that come first where the text says no more than the code: group, title, and how to tell; Markdown, of which
+    only code in backticks is used there."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for page in pages:
+        first: dict[str, Cause] = {}
+        for cause in page.causes:
+            first.setdefault(cause.label, cause)
+        ranked = [first[label] for label in page.causes_ranked if label in first]
+        found[page.name] = [(cause.group, cause.title, cause.tell) for cause in ranked[:most]]
+    return found
 
 
 def javascript(name: str, value: Any) -> str:

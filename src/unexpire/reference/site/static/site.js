@@ -151,13 +151,16 @@
     const clear = $(".clear");
     const door = (name, titles) => make("a", { class: "go", href: address(name) }, make("span", { class: "entry-name" }, name), make("span", { class: "entry-title" }, titles.get(name) || ""));
     const note = (...words) => make("p", { class: "because" }, ...words);
+    const marked = (text) => text.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : part));
+    const reason = ([group, title, tell]) => make("li", { class: "reason " + group.toLowerCase() }, make("strong", {}, ...marked(title)), make("span", {}, "How to tell: ", ...marked(tell)));
+    const reasons = (causes) => (causes.length ? [make("p", { class: "headline" }, causes.length > 1 ? "Causes, likeliest first" : "The cause"), make("ol", { class: "reasons" }, ...causes.map(reason))] : []);
     const quoted = (text) => make("q", {}, text.length > 140 ? text.slice(0, 140) + "…" : text);
     let turn = 0;
     async function judge() {
       const mine = ++turn, text = paste.value.trim();
       clear.hidden = !text;
       if (!text) { verdict.replaceChildren(); verdict.className = "verdict"; return; }
-      const [pages] = await Promise.all([load("search"), load("matching")]);
+      const [pages, causes] = await Promise.all([load("search"), load("causes"), load("matching")]);
       if (mine !== turn) return;
       const titles = new Map(pages.map((page) => [page.n, page.t])), M = window.UnexpireMatch, found = M.matches(text);
       const led = found.filter((m) => m.page), best = found[0];
@@ -166,7 +169,7 @@
         const sure = best.tier >= M.CLIENT && (best.sentence || best.structured);
         const why = best.sentence ? ["It says ", quoted(best.sentence), best.printed ? " with the code " : "", best.printed ? make("code", {}, best.code) : "", "."]
           : best.code ? ["It names ", make("code", {}, best.code), "."] : [];
-        say(sure ? "sure" : "unsure", sure ? "This is" : "Likely, but the text tells little", door(best.page, titles), note(...why),
+        say(sure ? "sure" : "unsure", sure ? "This is" : "Likely, but the text tells little", door(best.page, titles), note(...why), ...reasons(causes[best.page] || []),
           rest.length ? note("It also shows ", ...between(rest.slice(0, 5).map((name) => make("a", { href: address(name) }, name)))) : "");
       } else if (best && best.page) {
         say("other", "Not a matter of credentials by itself, but there is a page", door(best.page, titles), best.about ? note("It is about " + best.about + ".") : "");
@@ -184,7 +187,7 @@
       verdict.replaceChildren(make("p", { class: "headline" }, headline), ...rest.filter(Boolean));
     }
     paste.addEventListener("input", judge);
-    paste.addEventListener("focus", () => { load("search"); load("matching"); });
+    paste.addEventListener("focus", () => { load("search"); load("matching"); load("causes"); });
     paste.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { const go = $(".go", verdict); if (go) go.click(); } });
     clear.addEventListener("click", () => { paste.value = ""; judge(); paste.focus(); });
     for (const sample of document.querySelectorAll("[data-sample]")) sample.addEventListener("click", () => { paste.value = sample.dataset.sample; judge(); });
