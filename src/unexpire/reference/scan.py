@@ -19,13 +19,31 @@ PIECE = 1 << 20
 """Bytes read at a time: large enough that per-piece work does not show, small enough to stay in memory twice."""
 
 # Nearly every error that a long log can be expected to hold has one of these (a test holds them against the pages; texts of a terminal's
-# last lines are read as a whole anyway). `in` on bytes runs at two gigabytes a second for a string that is not there: their number is
-# what a log without errors costs, and strings that ordinary lines hold are avoided.
+# last lines are read as a whole anyway). `in` on bytes runs at two gigabytes a second for a string that is not there, and an expression
+# that begins with a rare letter at three: their number is what a log without errors costs. Strings that ordinary lines hold are avoided.
 _SIGNS: tuple[bytes, ...] = (
-    *(b"oken", b"xpired", b"redential", b"ignature", b"uthoriz", b"AccessDenied", b"ccess Key", b"time is too large"),
-    *(b"rror occurred (", b"api error ", b"AssumeRole", b"DurationSeconds", b"RegionDisabled", b"Bad Request"),
-    *(b"git-codecommit", b"169.254.1", b"nstance profile", b"EC2Metadata", b"operation error ec2imds"),
-    *(b"PAM authentication failed", b"config profile"),
+    *(b"redential", b"time is too large", b"api error ", b"169.254.1", b"git-codecommit", b"nstance profile"),
+    *(b"operation error ec2imds", b"config profile", b"parse config file", b"configured t", b"cannot be assumed"),
+    *(b"invalid apiVersion", b".dkr.ecr.", b"does not exist in our records"),
+)
+_BY_RARE_LETTER: tuple[re.Pattern[bytes], ...] = tuple(
+    map(
+        re.compile,
+        (
+            rb"k(?:(?<=ok)en)",
+            rb"x(?:pired)",
+            rb"g(?:nature)",
+            rb"z(?:(?<=thoriz))",
+            rb"A(?:ccess(?:Denied| Key| denied for user)|ssumeRole|(?<=MultiFactorA)uthentication)",
+            rb"D(?:urationSeconds|(?<=ionD)isabled)",
+            rb"E(?:C2 ?Metadata)",
+            rb"I(?:nvalidActivation|nTheFuture|DPRejected)",
+            rb"P(?:AM authentication failed|acked size of)",
+            rb"R(?:esourceNotReady|(?<=Bad R)equest)",
+            rb"\((?:(?<=rror occurred \()|(?<=client error \()|Service: |HTTP 403\))",
+            rb"_(?:(?<=source_)profile|(?<=pam_)authenticate)",
+        ),
+    )
 )
 # Ordinary lines hold some of them too (`GET /oauth/token`, `user authorized`): an error also says, in one of these words, that
 # something went wrong.
@@ -68,7 +86,7 @@ _WRONG: tuple[bytes, ...] = (
         b"timeout",
         b"timed out",
     ),
-    *(b"exit ", b"dial "),
+    *(b"exit ", b"dial ", b"future"),
 )
 _AFTER = 12
 """Lines behind a hit that belong to its block: a wrapped sentence, the frames of a trace, the status line of a Go error."""
@@ -167,10 +185,11 @@ def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None
 
 def _hits(data: bytes) -> list[int]:
     """Offsets of one hit or more on every line that has one; empty for most pieces of most logs."""
-    present = [sign for sign in _SIGNS if sign in data]
+    present = [re.escape(sign) for sign in _SIGNS if sign in data]
+    present += [sign.pattern for sign in _BY_RARE_LETTER if sign.search(data)]
     if not present:
         return []
-    pattern = re.compile(b"|".join(map(re.escape, present)))
+    pattern = re.compile(b"|".join(present))
     hits: list[int] = []
     at = 0
     while True:
