@@ -140,6 +140,9 @@ AILMENTS: dict[str, Ailment] = {
     ),
     "role-setting": Ailment(("config_incomplete",), ("ValidationError",)),
     "session-calls-sts": Ailment(("wrong_identity", "config_incomplete"), ("AccessDenied",)),
+    "sts-denied": Ailment(
+        ("permission_denied", "mfa_failed"), ("AccessDenied", "AccessDeniedException"), False, "AccessDenied"
+    ),
     "tags-invalid": Ailment(("config_incomplete", "trust_policy", "aws_side_or_tool_bug"), ("ValidationError",)),
     "policy-too-big": Ailment(("config_incomplete",), ("MalformedPolicyDocument", "PackedPolicyTooLarge")),
     "outbound-jwt": Ailment(
@@ -181,7 +184,7 @@ AILMENTS: dict[str, Ailment] = {
     "sso-client-refused": Ailment(("config_incomplete",), ("UnauthorizedClientException",)),
     "sso-oidc-refused": Ailment(("config_incomplete", "sso_login_required"), (), False, "sso-login-needed"),
     "sso-region": Ailment(("config_incomplete", "wrong_region_or_partition"), ("InvalidRequestRegionException",)),
-    "login": Ailment(("login_required",), ("LoginRefreshRequired",), True, "login-needed"),
+    "login": Ailment(("login_required",), ("LoginRefreshRequired", "AccessDeniedException"), True, "login-needed"),
     "login-never": Ailment(("login_required",), ("LoginTokenLoadError",), False, "login-needed"),
     "login-permission": Ailment(("permission_denied",), ("LoginInsufficientPermissions",), False, "login-needed"),
     # no credentials, or only parts
@@ -197,7 +200,8 @@ AILMENTS: dict[str, Ailment] = {
         ("ProfileNotFound", "CredentialsProviderError", "SdkClientException", "SharedConfigProfileNotExistsError"),
     ),
     "config-invalid": Ailment(
-        ("config_incomplete",), ("InvalidConfig", "InvalidConfigError", "InfiniteLoopConfigError")
+        ("config_incomplete",),
+        ("InvalidConfig", "InvalidConfigError", "InfiniteLoopConfigError", "SharedConfigAssumeRoleError"),
     ),
     "process-output": Ailment(("config_incomplete",), ("CredentialRetrievalError",)),
     "container-refused": Ailment(("config_incomplete", "metadata_unreachable"), ("CredentialRetrievalError",)),
@@ -232,6 +236,7 @@ AILMENTS: dict[str, Ailment] = {
         True,
         "mfa-required",
     ),
+    "mfa-nobody": Ailment(("mfa_failed", "config_incomplete"), ("AssumeRoleTokenNotAvailable",), False, "mfa-required"),
     "refresh-failed": Ailment(
         (*reversed(_EXPIRED), "metadata_unreachable", "sso_login_required"), (), True, "expired-session"
     ),

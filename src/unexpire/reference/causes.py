@@ -245,6 +245,8 @@ def _mfa(shown: Shown, ranking: Ranking) -> None:
 def _clusters(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"expired|after \d+ ?min|token"):
         ranking.first("expired_static_copy", "the text speaks of a token or of something expired")
+    if shown.seen.says(r"token (?:may have|has) expired"):
+        ranking.expiry = True
     ranking.look(
         "aws sts get-caller-identity as the same user: if that works, the cluster does not know this principal"
     )
