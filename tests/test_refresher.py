@@ -209,6 +209,27 @@ def test_every_lifetime_is_survived(clock: Clock, source: Source, lifetime: time
 # --- failures
 
 
+@pytest.mark.parametrize(
+    ("lifetime", "left"),
+    [
+        (18 * SECOND, 4.5 * SECOND),
+        (40 * SECOND, 5 * SECOND),
+        (15 * MINUTE, MINUTE),
+        (HOUR, 10 * MINUTE),
+        (12 * HOUR, 10 * MINUTE),
+    ],
+)
+def test_who_asks_in_vain_at_the_end_that_was_told_can_sign_a_while_longer(
+    clock: Clock, source: Source, lifetime: timedelta, left: timedelta
+) -> None:
+    """SDKs that ask at the last moment give an endpoint a second or two, and go on with what they have when it says nothing."""
+    source.lifetime = lifetime
+    held = Refresher(source, clock=clock).current()
+    told = DEFAULT_POLICY.advertised_end(held)
+    assert held.expiration is not None and told is not None
+    assert left <= held.expiration - told < left + SECOND
+
+
 def test_an_outage_costs_one_call_per_interval_and_the_held_set_stays(clock: Clock, source: Source) -> None:
     keeper = refresher(source)
     first = keeper.current()

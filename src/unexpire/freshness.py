@@ -32,6 +32,7 @@ def remaining(expiration: datetime | None, now: datetime) -> timedelta | None:
 
 
 _MINUTE = timedelta(minutes=1)
+_SHORTEST_MARGIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class RefreshPolicy:
 
     margin      advertised end = true end - margin, because Rust, C++, PHP and Go's process provider sign with a set until the very
                 second it is advertised to end. 10 min for sessions of an hour and more, 1 min for 15-minute ones, between them
-                in proportion; below 15 min a fifteenth of the lifetime.
+                in proportion; below 15 min a fifteenth of the lifetime, but no less than 5 s, or a quarter of what lives for less
+                than 20 s: an SDK whose one question timed out after a second or two goes on signing with what it has.
     stale_at    40 min before the end for sessions of an hour, so that what is handed out is advertised for more than the 25 and
                 15 min below which SDKs refetch at every call (or, for IMDS, invent a later end); never more than two thirds of
                 the lifetime, so that a 15-minute session is renewed after 5, and never more than an hour before the end.
@@ -54,7 +56,7 @@ class RefreshPolicy:
         """How long before the true end a set is no longer handed out."""
         quarter, hour = 15 * _MINUTE, 60 * _MINUTE
         if lifetime <= quarter:
-            return min(lifetime / 15, self.longest_margin)
+            return min(max(lifetime / 15, min(_SHORTEST_MARGIN, lifetime / 4)), self.longest_margin)
         share = min((lifetime - quarter) / (hour - quarter), 1.0)
         return min(_MINUTE + share * 9 * _MINUTE, self.longest_margin)
 

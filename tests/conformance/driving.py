@@ -155,7 +155,13 @@ class _Stage:
         if said != "ok":
             self.outcome.failed += 1
             if self.outcome.failed <= 3 or said.startswith("gone"):
-                self.outcome.complaints.append(said)
+                self.outcome.complaints.append(f"{said} ({self._since_renewal()})")
+
+    def _since_renewal(self) -> str:
+        """Whether there was a session to be had when a call failed, for who looks for the reason."""
+        renewed = self.lab.requests(service="sts", operation="AssumeRole", outcome="ok")[-2:]
+        ages = ", ".join(f"{(self.lab.now() - entry.at).total_seconds():.1f}" for entry in renewed)
+        return f"the last sessions were issued {ages} s before"
 
     def fail_sts(self, seconds: int) -> None:
         mode = _OUTAGES[self.outcome.outages % len(_OUTAGES)]

@@ -135,6 +135,8 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
         ranking.first("no_credentials", _WORKSTATION)
     elif seen.metadata and (seen.unreachable or seen.says(r"status ?code: 401|\b401\b")):
         ranking.first("metadata_unreachable", "the metadata service did not answer, or not to this kind of request")
+    elif seen.says(r"containercredentialsprovider\(\): failed to load"):
+        ranking.first("metadata_unreachable", "the container's source was set, and gave nothing")
     elif seen.unreachable:
         ranking.first(
             "metadata_unreachable",
