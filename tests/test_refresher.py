@@ -226,7 +226,8 @@ def test_who_asks_in_vain_at_the_end_that_was_told_can_sign_a_while_longer(
     source.lifetime = lifetime
     held = Refresher(source, clock=clock).current()
     told = DEFAULT_POLICY.advertised_end(held)
-    assert held.expiration is not None and told is not None
+    assert held.expiration is not None
+    assert told is not None
     assert left <= held.expiration - told < left + SECOND
 
 

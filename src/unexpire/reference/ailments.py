@@ -139,6 +139,7 @@ AILMENTS: dict[str, Ailment] = {
         ("duration_limit",), ("ValidationError", "ValidationException"), False, "duration-over-role-max"
     ),
     "role-setting": Ailment(("config_incomplete",), ("ValidationError",)),
+    "wrong-account": Ailment(("wrong_identity", "config_incomplete"), (), False, "shadowed-source"),
     "session-calls-sts": Ailment(("wrong_identity", "config_incomplete"), ("AccessDenied",)),
     "sts-denied": Ailment(
         ("permission_denied", "mfa_failed"), ("AccessDenied", "AccessDeniedException"), False, "AccessDenied"

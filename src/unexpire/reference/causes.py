@@ -188,6 +188,8 @@ def _container(shown: Shown, ranking: Ranking) -> None:
 def _unsigned(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"no awsaccesskey was presented"):
         ranking.first("no_credentials", "the request carried no access key: the program found none to sign with")
+    elif shown.operation is not None or shown.seen.says(r"sdk|botocore|asyncaws|\bat com\.amazonaws\."):
+        ranking.first("no_credentials", "an SDK signs what it sends, unless it found nothing to sign with")
 
 
 def _waiter(shown: Shown, ranking: Ranking) -> None:
