@@ -89,6 +89,7 @@ AILMENTS: dict[str, Ailment] = {
             "IncompleteSignatureException",
             "MissingAuthenticationTokenException",
             "AccessDenied",
+            "AuthFailure",
             "MissingSecurityHeader",
         ),
     ),
@@ -242,6 +243,10 @@ AILMENTS: dict[str, Ailment] = {
         (*reversed(_EXPIRED), "metadata_unreachable", "sso_login_required"), (), True, "expired-session"
     ),
     "session-words": Ailment((*_EXPIRED, "sso_login_required"), (), True, "expired-session"),
+    "broker-session": Ailment((*reversed(_EXPIRED),), (), True, "expired-session"),
+    "key-unprintable": Ailment(
+        ("bad_access_key", "bad_secret_key", "config_incomplete"), (), False, "AuthorizationHeaderMalformed"
+    ),
     # credentials derived from AWS ones
     "registry-expired": Ailment(
         ("registry_token_expired", "registry_login_missing"), ("ECRAuthorizationTokenExpired",), True

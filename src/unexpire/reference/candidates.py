@@ -148,7 +148,7 @@ def code_of(candidate: Candidate, service: str | None, flat: Flat) -> str | None
 
 
 _LOG_RECORD = re.compile(r'"(?:level|severity|levelname|logger|ts)" ?:')
-_JSON_BODY = re.compile(r"""[{,] ?"[Mm]essage" ?: ?"(?:The )?$""")
+_JSON_BODY = re.compile(r"""[{,] ?(?P<q>["'])[Mm]essage(?P=q) ?: ?["'](?:The )?$""")
 
 _REGISTRY = re.compile(r"\b(?:[a-z0-9-]+\.){1,6}(?:com|io|net|org|dev|cloud|internal|local|ai|me)\b(?=[:/])")
 _OTHER_CLUSTERS = (
@@ -214,6 +214,7 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
             or "<servertime>" in lower
             or "authorization token" in lower
             or "accessdenied: request has expired" in lower
+            or "requestexpired" in lower
             or _STARTS_MACHINES.search(lower) is not None
         )
     if ailment == "sso-session-revoked" and candidate.rule is None:

@@ -118,7 +118,7 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
             "config_incomplete",
             "the action got no inputs it could use; often `permissions: id-token: write` is missing",
         )
-    elif seen.says(r"sharedcredsload: failed to (?:load|get) profile, [\w-]"):
+    elif seen.says(r"sharedcredsload: failed to (?:load|get) profile, (?!default\b)[\w-]"):
         ranking.first("config_incomplete", "the profile that was named is not in the files that this program reads")
     elif seen.says(r"(?:-v|--volume|--mount)\b\S{0,3} ?\S{0,200}\.aws\b"):
         ranking.first(
@@ -133,6 +133,8 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
         ranking.first("no_credentials", "the metadata service answered 404: no role is attached")
     elif seen.metadata and seen.workstation:
         ranking.first("no_credentials", _WORKSTATION)
+    elif seen.metadata and seen.says(r"host is down|ehostdown|enetunreach|network is unreachable"):
+        ranking.first("no_credentials", "there is no way to the metadata service: this is no machine of EC2 or ECS")
     elif seen.metadata and (seen.unreachable or seen.says(r"status ?code: 401|\b401\b")):
         ranking.first("metadata_unreachable", "the metadata service did not answer, or not to this kind of request")
     elif seen.says(r"containercredentialsprovider\(\): failed to load"):
@@ -148,6 +150,9 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
         )
     if seen.says(r"\bsso\b|aws_sdk_load_config"):
         ranking.second("sso_login_required", "an SSO session that ended is often reported so")
+    if seen.says(r"\bexpired aws credentials|\baws credentials (?:have |are )?expired"):
+        ranking.first("expired_static_copy", "the text says that there were some, and that they had expired")
+        ranking.expiry = True
     if seen.running:
         ranking.first(
             "expired_mid_run",
@@ -300,6 +305,11 @@ def _sso(shown: Shown, ranking: Ranking) -> None:
         ranking.first(
             "sso_cache_mismatch",
             "the file is that of a profile without sso_session: a login through a session, or in another tool, writes another",
+        )
+    elif missing and shown.seen.says(r"\bos error 2\b"):
+        ranking.first(
+            "sso_cache_mismatch",
+            "the Rust SDK looks for the file of a profile without sso_session, which a login through a session does not write",
         )
     elif missing and shown.ailment == "sso-login":
         ranking.second("sso_cache_mismatch")

@@ -40,7 +40,7 @@ _METADATA = re.compile(
 _UNREACHABLE = re.compile(
     r"connection refused|econnrefused|timed? ?out|etimedout|deadline exceeded|no route to host|ehostunreach|ehostdown"
     r"|enetunreach|unreachable|connection reset|canceled|max retries exceeded"
-    r"|failed to connect|host is down|socketerror|exceeded maximum number of attempts"
+    r"|failed to connect(?! to s3 \()|host is down|socketerror|exceeded maximum number of attempts"
 )
 _RUNNING = re.compile(
     r"(?:sav(?:e|ing)|upload|persist(?:ing)?|writing|releas(?:e|ing)) (?:the )?(?:state|lock|remote state)|state lock"

@@ -124,7 +124,7 @@ def match_text(text: str | Iterable[str], *, ours_only: bool = False) -> list[Ma
         if _weight(again) > _weight(found):
             flat, found = glued, again
     if not any(candidate.tier > OTHER for candidate in found):
-        found = [*_bare_status(flat), *found]
+        found = [*_bare_status(flat), *found] if not any(c.printed for c in found) else found
         nothing = not found or found[0].tier == OTHER
         if ours_only and nothing and next(signed_urls(flat.text), None) is None:
             return []
@@ -161,9 +161,23 @@ def _matches(whole: str, flat: Flat, found: list[Candidate]) -> list[Match]:
         if members[0].tier == OTHER and matches:
             break  # an error that is not of this kind is named only where none of this kind is
         matches.append(_placed(_match(flat, members[0], seen, elsewhere), flat, members, lines))
+    if matches and matches[0].aws_auth and matches[0].code is None:
+        matches[0] = _with_sum(matches[0], flat.text)
     if not matches:
         matches = _nothing_named(flat, seen, elsewhere)
     return _distinct(match for match in matches if match.aws_auth) + [match for match in matches if not match.aws_auth]
+
+
+_SUMS = re.compile(
+    r"(?<![\w/])(?:NoCredentialProviders|CredentialsError|CredentialsProviderError|MissingCredentialsError|SdkClientException"
+    r"|AmazonClientException|CredentialRetrievalError|NoValidCredentialSources)(?![\w/])"
+)
+"""Codes of a client's own, for whatever kept it from credentials: the reason inside is what tells, and has no code."""
+
+
+def _with_sum(match: Match, text: str) -> Match:
+    printed = _SUMS.search(text)
+    return match if printed is None else replace(match, code=printed[0], code_printed=True)
 
 
 def _distinct(matches: Iterable[Match]) -> list[Match]:

@@ -24,7 +24,7 @@ PIECE = 1 << 20
 _SIGNS: tuple[bytes, ...] = (
     *(b"redential", b"time is too large", b"api error ", b"169.254.1", b"git-codecommit", b"nstance profile"),
     *(b"operation error ec2imds", b"config profile", b"parse config file", b"configured t", b"cannot be assumed"),
-    *(b"invalid apiVersion", b".dkr.ecr.", b"does not exist in our records"),
+    *(b"invalid apiVersion", b".dkr.ecr.", b"does not exist in our records", b"response code: 40"),
 )
 _BY_RARE_LETTER: tuple[re.Pattern[bytes], ...] = tuple(
     map(
@@ -34,13 +34,13 @@ _BY_RARE_LETTER: tuple[re.Pattern[bytes], ...] = tuple(
             rb"x(?:pired)",
             rb"g(?:nature)",
             rb"z(?:(?<=thoriz))",
-            rb"A(?:ccess(?:Denied| Key| denied for user)|ssumeRole|(?<=MultiFactorA)uthentication)",
+            rb"A(?:ccess(?:Denied| Key| denied for user)|ssumeRole|WS_AUTH_|(?<=MultiFactorA)uthentication)",
             rb"D(?:urationSeconds|(?<=ionD)isabled)",
             rb"E(?:C2 ?Metadata)",
-            rb"I(?:nvalidActivation|nTheFuture|DPRejected)",
+            rb"I(?:nvalid(?:Activation|AccessKeyId|Grant)|nTheFuture|DPRejected)",
             rb"P(?:AM authentication failed|acked size of)",
-            rb"R(?:esourceNotReady|(?<=Bad R)equest)",
-            rb"\((?:(?<=rror occurred \()|(?<=client error \()|Service: |HTTP 403\))",
+            rb"R(?:esourceNotReady|equest ARN|(?<=Bad R)equest)",
+            rb"\((?:(?<=rror occurred \()|(?<=client error \()|Service: |HTTP 40[03]\))",
             rb"_(?:(?<=source_)profile|(?<=pam_)authenticate)",
         ),
     )

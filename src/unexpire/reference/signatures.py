@@ -76,6 +76,10 @@ def signature_incomplete(shown: Shown, ranking: Ranking) -> None:
             "unsigned_or_wrong_route",
             "the header holds a login of another kind: on a route that expects a signature, or on one that is not there",
         )
+    elif shown.seen.says(r"\bapi gateway\b"):
+        ranking.first(
+            "unsigned_or_wrong_route", "API Gateway says so of a route that is not there, or not deployed yet"
+        )
     elif shown.seen.says(r"credential= ?[^,/]{0,60}[\s:\[][^,/]{0,60}/\d{8}/"):
         ranking.first(
             "bad_access_key", "what stands in the place of the key id is more than that: words were pasted along"
