@@ -33,6 +33,7 @@ def remaining(expiration: datetime | None, now: datetime) -> timedelta | None:
 
 _MINUTE = timedelta(minutes=1)
 _SHORTEST_MARGIN = timedelta(seconds=5)
+_LONGEST_HANDOVER = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,15 @@ class RefreshPolicy:
             return None
         return (credentials.expiration - self.margin(lifetime_of(credentials))).replace(microsecond=0)
 
+    def usable_until(self, credentials: Credentials) -> datetime | None:
+        """When it is handed out no longer: shortly before the end that is told, None where the keys have none.
+
+        Two seconds, or a twelfth of the lifetime, for the way to the program: botocore fails, and Java keeps for minutes, what has
+        ended by the time that they look at it.
+        """
+        end = self.advertised_end(credentials)
+        return end - min(_LONGEST_HANDOVER, lifetime_of(credentials) / 12) if end is not None else None
+
     def renewal_due(self, credentials: Credentials) -> datetime | None:
         """The moment from which the set is STALE; None where the keys have no end."""
         if credentials.expiration is None:
@@ -78,7 +88,7 @@ class RefreshPolicy:
 
     def freshness(self, credentials: Credentials, now: datetime) -> Freshness:
         """FRESH, STALE or EXPIRED at `now`. Keys without an end are always FRESH."""
-        end, due = self.advertised_end(credentials), self.renewal_due(credentials)
+        end, due = self.usable_until(credentials), self.renewal_due(credentials)
         if end is None or due is None:
             return Freshness.FRESH
         if now >= end:

@@ -78,8 +78,11 @@ def test_the_moments_are_those_of_the_policy(lasts_s: int, fraction: int) -> Non
         due, end = DEFAULT_POLICY.renewal_due(held), DEFAULT_POLICY.advertised_end(held)
         assert due is not None
         assert end is not None
+        last = DEFAULT_POLICY.usable_until(held)
+        assert last is not None
         assert found[0] == int(due.timestamp())
-        assert found[1] == int(end.timestamp())
+        assert found[1] == int(last.timestamp())
+        assert last < end
         assert json.loads(found[2])["Expiration"] == end.strftime("%Y-%m-%dT%H:%M:%SZ")
         assert cache.load("a") == held
 

@@ -173,6 +173,8 @@ def _metadata(shown: Shown, ranking: Ranking) -> None:
         ranking.first("no_credentials", "404 means that no role is attached")
     elif shown.seen.says(r"\b401\b"):
         ranking.second("refresher_stale", "401 means that the token of IMDSv2 was missing, or past its end")
+    elif shown.seen.says(r"no ec2 instance role found.{0,160}failed to make ec2metadata request"):
+        ranking.first("no_credentials", "the metadata service answered, and named no role")
     elif shown.seen.says(r"no ec2 instance role found"):
         ranking.second("no_credentials", "the metadata service named no role")
     elif shown.seen.workstation:

@@ -222,6 +222,8 @@ def _looks_like_a_code(text: str, start: int, end: int) -> bool:
         return True
     if text[start:end].endswith("Exception") and text[end : end + 1] == " " and text[end + 1 : end + 2].isupper():
         return True  # aws-sdk-cpp's logs: the code, a blank, the sentence
+    if text.startswith(" Traceback (most recent call last)", end):
+        return True  # IPython's first line
     return len(text) < end - start + 8
 
 

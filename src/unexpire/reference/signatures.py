@@ -47,7 +47,7 @@ def _whole_hours(skew: timedelta) -> str:
 
 def signature_mismatch(shown: Shown, ranking: Ranking) -> None:
     seen = shown.seen
-    if seen.says(r"proxy|nginx|haproxy|cloudflare|load balancer|\bvpn\b|zscaler|x-forwarded"):
+    if seen.says(r"proxy|nginx|haproxy|\bminio\b|cloudflare|load balancer|\bvpn\b|zscaler|x-forwarded"):
         ranking.first("signing_or_proxy", "the text names something between client and AWS that may change the request")
     if seen.url is not None:
         ranking.first(

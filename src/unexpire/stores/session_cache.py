@@ -212,7 +212,7 @@ class SessionCache:
     # --- the files
 
     def _text(self, identity: str, credentials: Credentials) -> str:
-        due, end = self._policy.renewal_due(credentials), self._policy.advertised_end(credentials)
+        due, end = self._policy.renewal_due(credentials), self._policy.usable_until(credentials)
         assert due is not None
         assert end is not None
         assert credentials.expiration is not None
