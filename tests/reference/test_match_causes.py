@@ -127,7 +127,7 @@ def causes(text: str) -> list[str]:
         ),
         (
             "the SSO session has expired or is invalid: failed to read cached SSO token file, open /srv/.aws/sso/cache/0a.json: no such file or directory",
-            "sso_cache_mismatch",
+            "sso_login_required",
         ),
         (
             "failed to read cached SSO token file, open /srv/.aws/sso/cache/0a.json: no such file or directory",
@@ -161,8 +161,10 @@ def test_a_role_that_assumes_itself_may_be_named_twice() -> None:
 def test_raw_xml_of_ec2_is_a_program_that_signs_by_itself() -> None:
     sentence = "AWS was not able to validate the provided access credentials"
     xml = f"<Response><Errors><Error><Code>AuthFailure</Code><Message>{sentence}</Message></Error></Errors></Response>"
-    assert "missing_session_token" in causes(xml)[:3]
-    assert "missing_session_token" not in causes(f"AuthFailure: {sentence}")
+    shown, plain = match_text(xml)[0].causes[1], match_text(f"AuthFailure: {sentence}")[0].causes[1]
+    assert shown.label == plain.label == "missing_session_token"
+    assert "signs by itself" in (shown.why or "")
+    assert plain.why is None
 
 
 @pytest.mark.parametrize(

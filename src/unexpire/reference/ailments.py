@@ -67,7 +67,9 @@ AILMENTS: dict[str, Ailment] = {
         ("missing_session_token", "bad_access_key", "wrong_region_or_partition"),
         ("InvalidAccessKeyId", "InvalidAccessKeyID"),
     ),
-    "ec2-auth-failure": Ailment(("clock_skew", "wrong_region_or_partition", "bad_access_key"), ("AuthFailure",)),
+    "ec2-auth-failure": Ailment(
+        ("clock_skew", "missing_session_token", "wrong_region_or_partition", "bad_access_key"), ("AuthFailure",)
+    ),
     "region-disabled": Ailment(("wrong_region_or_partition",), ("RegionDisabledException", "RegionDisabled")),
     "not-subscribed": Ailment(
         ("wrong_region_or_partition", "permission_denied"),

@@ -138,6 +138,9 @@ def code_of(candidate: Candidate, service: str | None, flat: Flat) -> str | None
     # Query services grant a signature fifteen minutes, those that speak JSON five.
     if candidate.ailment == "signature-expired" and re.search(r"- 5 min\.?\)", flat.lower[candidate.end :][:160]):
         return rule.json_code
+    # To a session that is over, or a token that is not known, query services answer 403, those that speak JSON 400 for the most part.
+    if candidate.ailment in ("session-expired", "token-invalid") and _STATUS_400.search(flat.lower):
+        return rule.json_code
     if _JSON_BODY.search(flat.text[: candidate.start][-40:]) or _JSON_BODY.search(
         flat.text[candidate.start : candidate.end]
     ):
@@ -148,6 +151,7 @@ def code_of(candidate: Candidate, service: str | None, flat: Flat) -> str | None
 
 
 _LOG_RECORD = re.compile(r'"(?:level|severity|levelname|logger|ts)" ?:')
+_STATUS_400 = re.compile(r"\bstatus(?: ?code)?['\"]?[=:]? ?400\b")
 _JSON_BODY = re.compile(r"""[{,] ?(?P<q>["'])[Mm]essage(?P=q) ?: ?["'](?:The )?$""")
 
 _REGISTRY = re.compile(r"\b(?:[a-z0-9-]+\.){1,6}(?:com|io|net|org|dev|cloud|internal|local|ai|me)\b(?=[:/])")

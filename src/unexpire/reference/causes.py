@@ -206,7 +206,9 @@ def _waiter(shown: Shown, ranking: Ranking) -> None:
 
 
 def _retrieval(shown: Shown, ranking: Ranking) -> None:
-    if shown.seen.says(r"from sso\b|\bsso session|aws sso login"):
+    if shown.seen.says(r"retrieving credentials from (?:ec2instancemetadata|ecscontainer)\b"):
+        ranking.first("metadata_unreachable", "the source that failed is the metadata service")
+    elif shown.seen.says(r"from sso\b|\bsso session|aws sso login"):
         ranking.first("sso_login_required", "the source that failed is SSO")
     elif shown.seen.says(r"\btoken (?:has |is )?expired"):
         ranking.first("sso_login_required", "a token that is made by a login has expired")
@@ -304,7 +306,7 @@ def _sso(shown: Shown, ranking: Ranking) -> None:
         )
     missing = shown.seen.says(r"not present|no such file|cannot find the (?:file|path)")
     if missing and shown.seen.says(r"\bsso session has expired or is invalid\b"):
-        ranking.first(
+        ranking.second(
             "sso_cache_mismatch",
             "the file is that of a profile without sso_session: a login through a session, or in another tool, writes another",
         )

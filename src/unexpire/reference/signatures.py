@@ -53,6 +53,11 @@ def signature_mismatch(shown: Shown, ranking: Ranking) -> None:
         ranking.first(
             "signing_or_proxy", "a signed URL stands in the text: method, headers or host differ from what was signed"
         )
+    if seen.xml_document and seen.says(r"<stringtosign>"):
+        ranking.first(
+            "signing_or_proxy",
+            "S3's bare answer, with what was to be signed: a program signs by itself, or something stands between",
+        )
     if seen.says(r"<canonicalrequest>.{0,20}[a-z]{3,7} /\S{0,400}%"):
         ranking.first(
             "signing_or_proxy", "the path that AWS saw holds encoded characters: something may have decoded one of them"
