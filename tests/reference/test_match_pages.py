@@ -9,7 +9,7 @@ import pytest
 from unexpire.reference import page
 from unexpire.reference.ailments import AILMENT_OF_CODE, AILMENTS
 from unexpire.reference.foreign import whose
-from unexpire.reference.labels import LABELS
+from unexpire.reference.labels import LABELS, TELLS
 from unexpire.reference.match import match_text
 from unexpire.reference.normalise import flatten
 from unexpire.reference.scan import scan
@@ -79,3 +79,15 @@ def test_an_error_is_found_in_a_long_log_as_by_itself() -> None:
 
 def test_no_page_is_taken_for_another_product() -> None:
     assert [name for name, _, text in SEEN if (whose(flatten(text).lower) or "TLS").startswith("TLS") is False] == []
+
+
+@pytest.mark.parametrize("text", sorted({text for _, _, text in SEEN}))
+def test_every_cause_that_is_offered_comes_with_how_to_tell_it(text: str) -> None:
+    for found in match_text(text):
+        told = {cause.label for cause in PAGES[found.page].causes} if found.page else set()
+        assert [cause.label for cause in found.causes if cause.label not in told | set(TELLS)] == []
+
+
+def test_there_is_a_way_to_tell_every_cause() -> None:
+    assert set(LABELS) - set(TELLS) == {"not_aws_auth", "unknown"}
+    assert set(TELLS) <= set(LABELS)

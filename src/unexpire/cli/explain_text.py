@@ -12,7 +12,7 @@ import click
 from ..credentials import KeyKind, account_id_of_key, format_timestamp, kind_of_key
 from ..freshness import remaining
 from ..reference import page as pages
-from ..reference.labels import LABELS
+from ..reference.labels import LABELS, TELLS
 from ..reference.ranking import words
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ def _causes(best: Match, page: pages.Page | None) -> Iterator[str]:
         yield from _item(f"{number}. ", told.title if told else meaning[0].upper() + meaning[1:])
         if likely.why:
             yield from _item("   ", f"because {likely.why}")
-        elif told:
-            yield from _item("   ", f"tell: {told.tell}")
+        elif told or likely.label in TELLS:
+            yield from _item("   ", f"tell: {told.tell if told else TELLS[likely.label]}")
     yield ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LABELS"]
+__all__ = ["LABELS", "TELLS"]
 
 LABELS = {
     "expired_static_copy": "a copy of a session is past its end, and a copy cannot renew itself",
@@ -44,3 +44,42 @@ LABELS = {
     "unknown": "the text does not tell",
 }
 """Every label with what it means. `expired_static_copy`, `expired_mid_run` and `refresher_stale` mostly give one text."""
+
+TELLS = {
+    "expired_static_copy": "the keys begin with ASIA and stand in a variable or a file; `unexpire diagnose` names the line.",
+    "expired_mid_run": "it worked at first and began to fail 15, 60 or n×60 minutes after the start.",
+    "refresher_stale": "a new process works, the running one does not.",
+    "sso_login_required": "`aws sts get-caller-identity` with the same profile asks for a login.",
+    "sso_cache_mismatch": "the AWS CLI works with the same profile, this tool does not.",
+    "login_required": "`aws sts get-caller-identity` asks for `aws login`.",
+    "web_identity_token_expired": "the `exp` in the token is past.",
+    "oidc_provider_config": "`aws iam list-open-id-connect-providers` lacks the token's `iss`, or the provider lacks its `aud`.",
+    "idp_unreachable": "it comes and goes, or the issuer's `/.well-known/openid-configuration` is not public.",
+    "clock_skew": "`unexpire diagnose` prints how far the clock is off.",
+    "request_delayed": "the clock is right, and only large uploads or a busy machine fail.",
+    "presigned_url_expired": "`X-Amz-Date` plus `X-Amz-Expires` in the URL is past.",
+    "presigned_session_expired": "the URL holds `X-Amz-Security-Token` and should have lived longer.",
+    "bad_access_key": "`aws iam list-access-keys`, with other keys, does not show it as Active.",
+    "bad_secret_key": "the same key id works with its secret entered anew.",
+    "missing_session_token": "the key begins with ASIA, and no token is set beside it.",
+    "stale_session_token": "the key begins with AKIA and a token is set, or the token came with another key.",
+    "wrong_identity": "`aws sts get-caller-identity` names another user, role or account.",
+    "no_credentials": "`aws configure list` shows `<not set>`.",
+    "config_incomplete": "`unexpire diagnose` names the file and the line.",
+    "metadata_unreachable": "`curl` to the address hangs or is refused, from the same host or container.",
+    "wrong_region_or_partition": "it works with `--region us-east-1`, or the keys are GovCloud's or China's.",
+    "signing_or_proxy": "the AWS CLI works with the same keys, past any proxy.",
+    "unsigned_or_wrong_route": "the path is not one of the API, or the request has no Authorization header.",
+    "duration_limit": "more seconds are asked for than the role, the chain or the service grants.",
+    "trust_policy": "`aws iam get-role` shows a trust policy that does not name the caller, or a condition that is not met.",
+    "permission_denied": "`aws sts get-caller-identity` works with the same keys.",
+    "mfa_failed": "the same call works with keys that were got with a code.",
+    "db_auth_token_expired": "it works with a token made in the last 15 minutes.",
+    "registry_token_expired": "it works after a new login to the registry; one lasts 12 hours.",
+    "registry_login_missing": "the client's configuration has no entry for this registry: another user's, or another HOME's.",
+    "k8s_identity_not_mapped": "`aws sts get-caller-identity` works, and `aws eks list-access-entries` does not list its ARN.",
+    "cert_untrusted_or_expired": "`openssl x509 -noout -enddate -issuer` shows an end that is past, or another issuer.",
+    "activation_expired": "`aws ssm describe-activations` shows it as expired.",
+    "aws_side_or_tool_bug": "another version of the tool works, or AWS's Health Dashboard tells of it.",
+}
+"""How to tell a cause by itself, for a page that says nothing of its own about it."""
