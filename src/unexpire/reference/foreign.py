@@ -59,7 +59,7 @@ _ELSEWHERE: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 _AWS_SIGNS = re.compile(
     r"amazonaws\.com|\baws\b|\barn:aws|botocore|boto3?\b|@aws-sdk|aws-sdk|aws_sdk|\baws::|com\.amazonaws|awssdk|\bec2\b|\bdkr\.ecr"
-    r"|\bsts\b|\bamazon\.(?:s3|sqs|runtime)|\bamazonec2\b"
+    r"|\bsts\b|\bamazon\.(?:s3|sqs|runtime)|\bamazonec2\b|\boperation error \w{2,40}: \w"
 )
 _TLS = re.compile(
     r"certificate[ _]verify[ _]failed|x509: certificate|certificate has expired|ssl(?:handshake|certverification)"
