@@ -291,7 +291,9 @@ def test_an_answer_fits_a_window(arguments: tuple[str, ...]) -> None:
 
 
 def test_every_cause_that_nothing_in_the_text_speaks_for_comes_with_how_to_tell_it() -> None:
-    said = run("RequestTimeTooSkewed: The difference between the request time and the current time is too large.").stdout
+    said = run(
+        "RequestTimeTooSkewed: The difference between the request time and the current time is too large."
+    ).stdout
     causes, _, _ = said.partition("look at")
     assert re.findall(r"^  (\d)\. ", causes, re.MULTILINE) == ["1", "2", "3"]
     assert causes.count("tell: ") == 3
