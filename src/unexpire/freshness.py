@@ -32,8 +32,7 @@ def remaining(expiration: datetime | None, now: datetime) -> timedelta | None:
 
 
 _MINUTE = timedelta(minutes=1)
-_SHORTEST_MARGIN = timedelta(seconds=5)
-_LONGEST_HANDOVER = timedelta(seconds=2)
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,8 @@ class RefreshPolicy:
 
     margin      advertised end = true end - margin, because Rust, C++, PHP and Go's process provider sign with a set until the very
                 second it is advertised to end. 10 min for sessions of an hour and more, 1 min for 15-minute ones, between them
-                in proportion; below 15 min a fifteenth of the lifetime, but no less than 5 s, or a quarter of what lives for less
-                than 20 s: an SDK whose one question timed out after a second or two goes on signing with what it has.
+                in proportion; below 15 min a fifteenth of the lifetime, but no less than 5 s where half the lifetime has room for
+                them: an SDK whose one question timed out after a second or two goes on signing with what it has.
     stale_at    40 min before the end for sessions of an hour, so that what is handed out is advertised for more than the 25 and
                 15 min below which SDKs refetch at every call (or, for IMDS, invent a later end); never more than two thirds of
                 the lifetime, so that a 15-minute session is renewed after 5, and never more than an hour before the end.
@@ -57,7 +56,7 @@ class RefreshPolicy:
         """How long before the true end a set is no longer handed out."""
         quarter, hour = 15 * _MINUTE, 60 * _MINUTE
         if lifetime <= quarter:
-            return min(max(lifetime / 15, min(_SHORTEST_MARGIN, lifetime / 4)), self.longest_margin)
+            return min(max(lifetime / 15, min(5 * _SECOND, lifetime / 2 - 5 * _SECOND)), self.longest_margin)
         share = min((lifetime - quarter) / (hour - quarter), 1.0)
         return min(_MINUTE + share * 9 * _MINUTE, self.longest_margin)
 
@@ -74,11 +73,11 @@ class RefreshPolicy:
     def usable_until(self, credentials: Credentials) -> datetime | None:
         """When it is handed out no longer: shortly before the end that is told, None where the keys have none.
 
-        Two seconds, or a twelfth of the lifetime, for the way to the program: botocore fails, and Java keeps for minutes, what has
-        ended by the time that they look at it.
+        Two seconds for the way to the program, less for what lives for less than 18 seconds: botocore fails, and Java keeps for
+        minutes, what has ended by the time that they look at it.
         """
-        end = self.advertised_end(credentials)
-        return end - min(_LONGEST_HANDOVER, lifetime_of(credentials) / 12) if end is not None else None
+        end, room = self.advertised_end(credentials), lifetime_of(credentials) / 4 - 2.5 * _SECOND
+        return end - max(min(2 * _SECOND, room), 0 * _SECOND) if end is not None else None
 
     def renewal_due(self, credentials: Credentials) -> datetime | None:
         """The moment from which the set is STALE; None where the keys have no end."""

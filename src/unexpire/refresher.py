@@ -240,10 +240,11 @@ class Refresher:
     def _fetch(self, *, forced: bool = False, patient: bool = True) -> Credentials:
         """Lock, re-read, renew, publish. Called with `_flight` held.
 
-        Another process's set will do, but for a forced renewal only one that was not there before this process waited. Another
-        process's failure will do as well, for who keeps to the backoff.
+        Another process's set will do, but for a forced renewal only one that was not there before this process waited, or that it
+        had not seen: two who find the same set old renew it once. Another process's failure will do as well, for who keeps to the
+        backoff.
         """
-        known = self._stored() if forced else None
+        known = self._stored() if forced and self._held is None else None
         with self._locked():
             found = self._from_store(known)
             if found is not None:
