@@ -105,6 +105,7 @@ def test_json_has_the_facts(tmp_path: Path) -> None:
         2,
     )
     assert match["causes"][0]["label"] == "expired_static_copy"
+    assert all(cause["title"] and cause["tell"] for cause in match["causes"])
     assert json.loads(run("--json", "ExpiredToken").stdout)["page"]["name"] == "ExpiredToken"
 
 

@@ -218,11 +218,23 @@ def _report(kind: str, **found: Any) -> dict[str, Any]:
         "schema": SCHEMA,
         "kind": kind,
         "explained": explained,
-        "matches": [match.as_json() for match in matches],
+        "matches": [_match_json(match) for match in matches],
         "page": found.get("page"),
         "aws": error.as_json() if error else None,
         "nearest": list(found.get("nearest", ())),
     }
+
+
+def _match_json(match: Match) -> dict[str, Any]:
+    """A match with what its causes are and how to tell them, as the terminal shows it."""
+    from ..reference.told import told
+
+    shown = match.as_json()
+    page = pages.load(match.page) if match.page else None
+    for cause, (title, tell) in zip(shown["causes"], told([c.label for c in match.causes], page), strict=True):
+        cause["title"] = title
+        cause["tell"] = tell
+    return shown
 
 
 def _page_json(shown: pages.Page) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import click
 from ..credentials import KeyKind, account_id_of_key, format_timestamp, kind_of_key
 from ..freshness import remaining
 from ..reference import page as pages
-from ..reference.labels import LABELS, TELLS
 from ..reference.ranking import words
+from ..reference.told import told
 
 if TYPE_CHECKING:
     from ..reference.match import Match
@@ -130,23 +130,19 @@ def _url(url: SignedUrl, now: datetime) -> Iterator[str]:
 def _causes(best: Match, page: pages.Page | None) -> Iterator[str]:
     if not best.causes:
         return
-    known: dict[str, pages.Cause] = {}
-    for cause in page.causes if page else ():
-        known.setdefault(cause.label, cause)
     yield ""
     shown = best.causes[:_MOST_CAUSES]
     sure = shown[0].why is not None
     head = "Likely causes" if len(shown) > 1 else "Likely cause"
     apart = "" if sure or len(shown) == 1 else " (the text alone does not tell them apart)"
     yield click.style(head, bold=True) + apart
-    for number, likely in enumerate(shown, 1):
-        told = known.get(likely.label)
-        meaning = LABELS.get(likely.label, likely.label)
-        yield from _item(f"{number}. ", told.title if told else meaning[0].upper() + meaning[1:])
+    words_of = told((likely.label for likely in shown), page)
+    for number, (likely, (title, tell)) in enumerate(zip(shown, words_of, strict=True), 1):
+        yield from _item(f"{number}. ", title)
         if likely.why:
             yield from _item("   ", f"because {likely.why}")
-        elif told or likely.label in TELLS:
-            yield from _item("   ", f"tell: {told.tell if told else TELLS[likely.label]}")
+        elif tell:
+            yield from _item("   ", f"tell: {tell}")
     yield ""
 
 
