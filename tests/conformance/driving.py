@@ -254,7 +254,8 @@ def _staged(case: Case, there: Installed, outcome: Outcome) -> Iterator[_Stage]:
             lab.make_home(home)
             _make_bucket(case.bucket, lab)
             write_door(case, home)
-            environment = variables(case, there, lab.environment(home), lab.url, home)
+            own = {"XDG_RUNTIME_DIR": str(home)}  # what a killed process leaves goes with the home
+            environment = variables(case, there, lab.environment(home), lab.url, home) | own
             clock = home / "clock" if case.virtual else None
             if clock is not None:
                 _set(clock, 0)
