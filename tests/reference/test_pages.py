@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import botocore.exceptions
@@ -16,6 +17,7 @@ from botocore.session import Session
 from unexpire.findings import CODES
 from unexpire.reference import page
 from unexpire.reference.labels import LABELS
+from unexpire.reference.match import match_text
 
 NAMES = page.names()
 PAGES = {name: page.load(name) for name in NAMES}
@@ -72,6 +74,22 @@ def test_the_causes_of_the_header_are_those_of_the_page(one: page.Page) -> None:
     assert set(one.causes_ranked) == {cause.label for cause in one.causes}
     assert len(set(one.causes_ranked)) == len(one.causes_ranked)
     assert all(cause.tell.endswith((".", "`")) for cause in one.causes)
+
+
+def test_page_and_text_rank_the_causes_alike(one: page.Page) -> None:
+    """A text that shows the code and no more is answered in the page's order, as far as both name a cause."""
+    shown = [match for match in match_text(f"error code: {one.code}") if match.aws_auth and match.page == one.name]
+    for match in shown[:1]:
+        labels, ranked = _families(cause.label for cause in match.causes), _families(one.causes_ranked)
+        both = [label for label in ranked if label in labels]
+        assert both == [label for label in labels if label in ranked]
+        assert both[0] == labels[0]
+
+
+def _families(labels: Iterable[str]) -> list[str]:
+    """What three labels say of a session that is over is one thing for a text that shows no more."""
+    over = {"expired_static_copy", "expired_mid_run", "refresher_stale"}
+    return list(dict.fromkeys("session over" if label in over else label for label in labels))
 
 
 def test_related_pages_are_pages(one: page.Page) -> None:

@@ -26,7 +26,7 @@ _EXPIRED = ("expired_static_copy", "expired_mid_run", "refresher_stale")
 FAMILY = frozenset(_EXPIRED)
 """Three causes that give the same text: which of them it was is told by where the keys come from, not by the error."""
 
-_TOKENS = ("ExpiredToken", "ExpiredTokenException", "ExpiredTradeInTokenException", "TokenRefreshRequired")
+_TOKENS = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
 _SIGNATURE = ("SignatureDoesNotMatch", "InvalidSignatureException", "InvalidSignature", "AccessDeniedException")
 
 AILMENTS: dict[str, Ailment] = {
@@ -34,6 +34,7 @@ AILMENTS: dict[str, Ailment] = {
     "web-identity-expired": Ailment(
         ("web_identity_token_expired", "clock_skew", "refresher_stale"), ("ExpiredTokenException", "ExpiredToken"), True
     ),
+    "trade-in-expired": Ailment(("web_identity_token_expired",), ("ExpiredTradeInTokenException",), True),
     "pod-identity-expired": Ailment(
         ("refresher_stale", "web_identity_token_expired", "clock_skew"), ("ExpiredTokenException",), True
     ),
@@ -51,9 +52,9 @@ AILMENTS: dict[str, Ailment] = {
     "token-invalid": Ailment(
         (
             "missing_session_token",
+            "wrong_region_or_partition",
             "expired_static_copy",
             "bad_access_key",
-            "wrong_region_or_partition",
             "stale_session_token",
         ),
         ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidClientTokenIdException"),
@@ -72,14 +73,18 @@ AILMENTS: dict[str, Ailment] = {
     ),
     "region-disabled": Ailment(("wrong_region_or_partition",), ("RegionDisabledException", "RegionDisabled")),
     "not-subscribed": Ailment(
-        ("wrong_region_or_partition", "permission_denied"),
-        ("OptInRequired", "SubscriptionRequiredException", "PendingVerification", "NotSignedUp"),
+        ("permission_denied", "wrong_region_or_partition", "wrong_identity"),
+        ("OptInRequired", "SubscriptionRequiredException", "NotSignedUp"),
     ),
+    "not-verified": Ailment(("permission_denied",), ("PendingVerification",)),
     "insecure": Ailment(("signing_or_proxy",), ("InvalidSecurity", "InvalidSecurityException")),
     "signature-expired": Ailment(("clock_skew", "request_delayed", "aws_side_or_tool_bug"), _SIGNATURE),
     "signature-early": Ailment(("clock_skew", "aws_side_or_tool_bug"), _SIGNATURE),
     "signature-mismatch": Ailment(("bad_secret_key", "signing_or_proxy", "wrong_region_or_partition"), _SIGNATURE),
-    "signature-unclear": Ailment(("clock_skew", "bad_secret_key", "signing_or_proxy"), _SIGNATURE),
+    "signature-unclear": Ailment(("bad_secret_key", "clock_skew", "signing_or_proxy"), _SIGNATURE),
+    "json-signature-unclear": Ailment(
+        ("clock_skew", "request_delayed", "bad_secret_key", "signing_or_proxy"), ("InvalidSignatureException",)
+    ),
     "scope-wrong": Ailment(("signing_or_proxy", "wrong_region_or_partition"), _SIGNATURE),
     "clock-skewed": Ailment(
         ("clock_skew", "request_delayed", "aws_side_or_tool_bug"), ("RequestTimeTooSkewed", "RequestInTheFuture")
@@ -95,7 +100,9 @@ AILMENTS: dict[str, Ailment] = {
             "MissingSecurityHeader",
         ),
     ),
-    "query-auth-wrong": Ailment(("signing_or_proxy", "bad_access_key"), ("AuthorizationQueryParametersError",)),
+    "query-auth-wrong": Ailment(
+        ("signing_or_proxy", "wrong_region_or_partition", "bad_access_key"), ("AuthorizationQueryParametersError",)
+    ),
     "url-too-long": Ailment(
         ("duration_limit",), ("AuthorizationQueryParametersError",), False, "AuthorizationQueryParametersError"
     ),
@@ -334,7 +341,7 @@ _MEANT_FIRST = {
     "ExpiredTokenException": "session-expired",
     "InvalidToken": "s3-token-invalid",
     "SignatureDoesNotMatch": "signature-unclear",
-    "InvalidSignatureException": "signature-unclear",
+    "InvalidSignatureException": "json-signature-unclear",
     "MissingAuthenticationToken": "unsigned",
     "MissingAuthenticationTokenException": "route-unknown",
     "AuthorizationHeaderMalformed": "header-malformed",

@@ -364,6 +364,7 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "signature-expired": signature_time,
     "signature-early": signature_time,
     "signature-unclear": signature_time,
+    "json-signature-unclear": signature_time,
     "clock-skewed": signature_time,
     "signature-mismatch": signature_mismatch,
     "signature-incomplete": signature_incomplete,

@@ -62,8 +62,8 @@ _AWS_SIGNS = re.compile(
     r"|\bsts\b|\bamazon\.(?:s3|sqs|runtime)|\bamazonec2\b|\boperation error \w{2,40}: \w"
 )
 _TLS = re.compile(
-    r"certificate[ _]verify[ _]failed|x509: certificate|certificate has expired|ssl(?:handshake|certverification)"
-    r"|unable to get local issuer|self[- ]signed certificate|pkix path"
+    r"certificate[ _]verify[ _]failed|x509: (?:certificate|failed to load system roots)|certificate has expired"
+    r"|ssl(?:handshake|certverification)|unable to get local issuer|self[- ]signed certificate|pkix path"
 )
 _CONSUMER = "Amazon's consumer services"
 _TABLE = os.path.join(os.path.dirname(__file__), "products.txt")
