@@ -226,7 +226,6 @@ _SERVICE = re.compile(
     r"|@aws-sdk/client-(?P<js>[\w-]{2,60})|com\.amazonaws\.services\.(?P<j1>\w{2,60})\.|software\.amazon\.awssdk\.services\.(?P<j2>\w{2,60})\."
     r"|\baws[_-]sdk[_-](?P<rust>\w{2,60})::|aws-sdk-go(?:-v2)?/service/(?P<gosvc>\w{2,60})|\bAws\\+(?P<php>\w{2,60})\\+Exception"
     r"|\b(?P<search>elasticsearch|opensearchpy)\.exceptions\.\w|/services/(?P<jsv2>\w{2,40})\.js|\b(?:Amazon|AWS)(?P<base>\w{2,60}?)(?:Service)?Exception\b"
-    r"|\b(?P<jsbase>[A-Z]\w{1,60})ServiceException\b|\b(?P<jdbc>Athena)JDBC\b"
 )
 _HOST = re.compile(
     r"\b((?:[a-z0-9][a-z0-9-]{0,62}\.){1,12})(?:amazonaws\.com(?:\.cn)?|on\.aws|api\.aws)\b|\bpublic\.ecr\.aws\b",
