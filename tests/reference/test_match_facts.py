@@ -231,3 +231,29 @@ def test_a_span_is_said_in_two_units() -> None:
         "2 h 05 min",
         "2 d 4 h",
     ]
+
+
+_EXPIRED = "The security token included in the request is expired"
+
+
+@pytest.mark.parametrize(
+    ("text", "service"),
+    [
+        (f"Amazon.KeyManagementService.Model.KMSException: {_EXPIRED}", "kms"),
+        (f"AmazonKeyManagementServiceException: {_EXPIRED}", "kms"),
+        (f"AWSSecurityTokenServiceException: {_EXPIRED}", "sts"),
+        (f"{_EXPIRED}\n    at x (/app/node_modules/@aws-sdk/client-secrets-manager/dist-cjs/index.js:1:1)", "secretsmanager"),
+        (f"{_EXPIRED}\n\tat com.amazonaws.services.kinesis.X.doInvoke(X.java:2893)", "kinesis"),
+        (f"{_EXPIRED}\n\tat software.amazon.awssdk.services.ssm.X.getParameter(X.java:1)", "ssm"),
+        (f"error in aws_sdk_dynamodb::operation::get_item: {_EXPIRED}", "dynamodb"),
+        (f"{_EXPIRED}\n\t/go/pkg/mod/github.com/aws/aws-sdk-go-v2/service/ecs@v1.30.0/api_op_ListClusters.go:50", "ecs"),
+        (f"PHP Fatal error: Uncaught Aws\\Sqs\\Exception\\SqsException: {_EXPIRED}", "sqs"),
+        (f"elasticsearch.exceptions.AuthorizationException: AuthorizationException(403, '{_EXPIRED}.')", "es"),
+        (f"{_EXPIRED}\n    at features.constructor (/app/node_modules/aws-sdk/lib/services/s3.js:684:35)", "s3"),
+        (f"[Simba][AthenaJDBC](100071) An error has been thrown from the AWS Athena client. {_EXPIRED}", "athena"),
+        (f"(Service: AWSOrganizations; Status Code: 400) {_EXPIRED}", "organizations"),
+        (f"Aws::IAM::Errors::Unknown: {_EXPIRED}", "iam"),
+    ],
+)  # fmt: skip
+def test_a_service_is_read_off_what_an_sdk_prints_of_itself(text: str, service: str) -> None:
+    assert match_text(text)[0].service == service

@@ -225,7 +225,8 @@ _SERVICE = re.compile(
     r"\(Service: (?P<java>[\w .]{2,60})[;,]|\bA(?:ws|WS)::(?P<ruby>\w{2,60})::Errors|\bAmazon\.(?P<net>\w{2,60})\.(?=[A-Z])"
     r"|@aws-sdk/client-(?P<js>[\w-]{2,60})|com\.amazonaws\.services\.(?P<j1>\w{2,60})\.|software\.amazon\.awssdk\.services\.(?P<j2>\w{2,60})\."
     r"|\baws[_-]sdk[_-](?P<rust>\w{2,60})::|aws-sdk-go(?:-v2)?/service/(?P<gosvc>\w{2,60})|\bAws\\+(?P<php>\w{2,60})\\+Exception"
-    r"|\b(?P<search>elasticsearch|opensearchpy)\.exceptions\.\w|/services/(?P<jsv2>\w{2,40})\.js|\b(?:Amazon|AWS)(?P<base>\w{2,60}?)(?:Service)?Exception\b"
+    r"|\b(?P<search>elasticsearch|opensearchpy)\.exceptions\.\w|/services/(?P<jsv2>\w{2,40})\.js|\b(?:Amazon|AWS)(?P<base>\w{2,60}?)Exception\b"
+    r"|\b(?P<jdbc>Athena)JDBC\b"
 )
 _HOST = re.compile(
     r"\b((?:[a-z0-9][a-z0-9-]{0,62}\.){1,12})(?:amazonaws\.com(?:\.cn)?|on\.aws|api\.aws)\b|\bpublic\.ecr\.aws\b",
@@ -290,10 +291,11 @@ def _service(name: str) -> str | None:
     plain = name.lower().strip()
     key = re.sub(r"[ ._-]", "", plain).removesuffix("client").removesuffix("exception")
     short = key.removeprefix("amazon").removeprefix("aws")
-    for candidate in (key, short):
+    bare = short.removesuffix("service")
+    for candidate in (key, short, bare):
         if candidate in _WORDS:
             return _WORDS[candidate]
-    for candidate in (plain.replace(" ", "-").replace("_", "-"), key, short):
+    for candidate in (plain.replace(" ", "-").replace("_", "-"), key, short, bare):
         if candidate in _NAMES:
             return candidate
     return None
