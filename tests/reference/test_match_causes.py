@@ -192,3 +192,28 @@ def test_a_long_log_with_nothing_but_metadata_errors_is_not_passed_over(line: by
     data = quiet * (PIECE // len(quiet)) + line + b"\n" + quiet * (PIECE // len(quiet))
     found: list[Match] = scan(io.BytesIO(data).read)
     assert [match.ailment for match in found] == ["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ailment", "line"),
+    [
+        ("InvalidToken", "s3-token-invalid", 1),
+        ("SignatureDoesNotMatch", "signature-unclear", 1),
+        ("There are expired AWS credentials in your environment.", "session-words", 1),
+        ("Provider is not connected: The provided AWS Session Token is expired", "session-words", 1),
+        ("Resolution failed:\nInfinite loop in credential configuration detected. Visited profiles: ['a', 'b']", "config-invalid", 2),
+        ("Fatal: unable to open S3 backend: Key ID ($AWS_ACCESS_KEY_ID) is empty", "no-credentials", 1),
+        ("fatal: unable to access 'codecommit://dev@repo/': The requested URL returned error: 403", "codecommit", 1),
+    ],
+)  # fmt: skip
+def test_the_record_before_an_error_does_not_hide_it(text: str, ailment: str, line: int) -> None:
+    quiet = b"2026-10-10T10:00:00Z INFO  worker handled request path=/api/items status=200\n"
+    found = scan(io.BytesIO(quiet * 30 + text.encode() + b"\n" + quiet * 30).read)
+    assert [(match.ailment, match.first_line) for match in found] == [(ailment, 30 + line)]
+
+
+def test_a_session_that_a_program_renews_by_itself_is_no_error() -> None:
+    renewed = "2026-10-10T10:00:00Z INFO  the AWS session token expired, refreshing\n"
+    failed = "2026-10-10T10:00:09Z ERROR the AWS session token has expired\n"
+    assert not any(match.aws_auth for match in match_text(renewed))
+    assert [match.first_line for match in match_text(renewed + failed) if match.aws_auth] == [2]

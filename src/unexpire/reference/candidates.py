@@ -12,7 +12,7 @@ from .normalise import Flat
 from .sentences import BARE, CONTAINER, GENERIC, OTHER, SPECIFIC, Rule, sentences
 from .services import XML_SERVICES
 
-__all__ = ["Candidate", "belongs", "candidates", "code_of"]
+__all__ = ["Candidate", "as_expected", "belongs", "candidates", "code_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,7 @@ _ANYBODYS = frozenset(
         ),
     )
 )
+_AS_EXPECTED = re.compile(r"\b(?:info|debug)\b|refreshing|found in cache")
 _USER_TOKENS = ("cognito", "notauthorized", "not authorized exception", "amplify")
 
 
@@ -230,8 +231,15 @@ def belongs(candidate: Candidate, flat: Flat, service: str | None) -> bool:
             "403 forbidden", ""
         )
     if ailment == "session-words":
-        return re.search(r"level=(?:info|debug)|\b(?:info|debug)\b|refreshing|found in cache", lower) is None
+        return not as_expected(candidate, flat)
     return not (code == "ForbiddenException" and candidate.rule is None)
+
+
+def as_expected(candidate: Candidate, flat: Flat) -> bool:
+    """Does its line only note that a session ended, as a program does that renews it by itself?"""
+    return candidate.ailment == "session-words" and (
+        _AS_EXPECTED.search(flat.around(candidate.start, candidate.end)) is not None
+    )
 
 
 def _anybodys(candidate: Candidate) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from ..credentials import format_timestamp
 from ..findings import CODES
 from .ailments import AILMENT_OF_CODE, AILMENTS
-from .candidates import Candidate, belongs, candidates, code_of
+from .candidates import Candidate, as_expected, belongs, candidates, code_of
 from .causes import rank
 from .evidence import Evidence, Time, gather
 from .foreign import false_friend_here, whose
@@ -160,6 +160,7 @@ def _matches(whole: str, flat: Flat, found: list[Candidate]) -> list[Match]:
     for members in groups.values():
         if members[0].tier == OTHER and matches:
             break  # an error that is not of this kind is named only where none of this kind is
+        members = [member for member in members if not as_expected(member, flat)] or members
         matches.append(_placed(_match(flat, members[0], seen, elsewhere), flat, members, lines))
     if matches and matches[0].aws_auth and matches[0].code is None:
         matches[0] = _with_sum(matches[0], flat.text)

@@ -46,6 +46,13 @@ class Flat:
         """The number, from 1, of the original line that this offset came from."""
         return max(bisect_right(self.starts, offset), 1)
 
+    def around(self, start: int, end: int) -> str:
+        """`lower` from the beginning of the original line that `start` came from to the end of that of `end`."""
+        after = bisect_right(self.starts, end)
+        return self.lower[
+            self.starts[self.line_of(start) - 1] : self.starts[after] if after < len(self.starts) else None
+        ]
+
 
 def decode(data: bytes) -> str:
     """Text from bytes of unknown origin: UTF-8, or UTF-16 where a byte order mark says so (PowerShell's redirection writes it)."""

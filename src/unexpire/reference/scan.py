@@ -22,7 +22,7 @@ PIECE = 1 << 20
 # last lines are read as a whole anyway). `in` on bytes runs at two gigabytes a second for a string that is not there, and an expression
 # that begins with a rare letter at three: their number is what a log without errors costs. Strings that ordinary lines hold are avoided.
 _SIGNS: tuple[bytes, ...] = (
-    *(b"redential", b"time is too large", b"api error ", b"169.254.1", b"git-codecommit", b"nstance profile"),
+    *(b"redential", b"time is too large", b"api error ", b"169.254.1", b"codecommit", b"nstance profile"),
     *(b"operation error ec2imds", b"config profile", b"parse config file", b"configured t", b"cannot be assumed"),
     *(b"invalid apiVersion", b".dkr.ecr.", b"does not exist in our records", b"response code: 40"),
 )
@@ -34,12 +34,12 @@ _BY_RARE_LETTER: tuple[re.Pattern[bytes], ...] = tuple(
             rb"x(?:pired)",
             rb"g(?:nature)",
             rb"z(?:(?<=thoriz))",
-            rb"A(?:ccess(?:Denied| Key| denied for user)|ssumeRole|WS_AUTH_|(?<=MultiFactorA)uthentication)",
+            rb"A(?:ccess(?:Denied| Key| denied for user)|ssumeRole|WS_A(?:UTH_|CCESS_KEY)|WS account to use|(?<=MultiFactorA)uthentication)",
             rb"D(?:urationSeconds|(?<=ionD)isabled)",
             rb"E(?:C2 ?Metadata)",
             rb"I(?:nvalid(?:Activation|AccessKeyId|Grant)|nTheFuture|DPRejected)",
-            rb"P(?:AM authentication failed|acked size of)",
-            rb"R(?:esourceNotReady|equest ARN|(?<=Bad R)equest)",
+            rb"P(?:AM authentication fail|acked size of|rofileNotFound)",
+            rb"R(?:esourceNotReady|equest ARN|(?<=Bad R)equest|(?<=BadR)equest)",
             rb"\((?:(?<=rror occurred \()|(?<=client error \()|Service: |HTTP 40[03]\))",
             rb"_(?:(?<=source_)profile|(?<=pam_)authenticate)",
         ),
@@ -86,11 +86,11 @@ _WRONG: tuple[bytes, ...] = (
         b"timeout",
         b"timed out",
     ),
-    *(b"exit ", b"dial ", b"future"),
+    *(b"exit ", b"dial ", b"future", b"infinite loop", b"unreachable", b"doesnotmatch"),
 )
 _AFTER = 12
 """Lines behind a hit that belong to its block: a wrapped sentence, the frames of a trace, the status line of a Go error."""
-_BEFORE = 2
+_BEFORE = 4
 _WIDEST = 16_384
 """Bytes of one line that are looked at round a hit: a line of megabytes is data with an error somewhere in it."""
 _MOST_DISTINCT = 500
@@ -104,7 +104,7 @@ def scan(read: Callable[[int], bytes], *, progress: Callable[[int], None] | None
     """
     found: dict[tuple[str | None, str | None, str | None, str | None], Match] = {}
     known: dict[str, list[Match]] = {}
-    for first_line, lines in _blocks(read, progress):
+    for first_line, before, lines in _blocks(read, progress):
         lower = lines.lower()
         if not any(word in lower for word in _WRONG):
             continue
@@ -112,7 +112,7 @@ def scan(read: Callable[[int], bytes], *, progress: Callable[[int], None] | None
         shape = _DIGITS.sub("0", block)
         matches = known.get(shape)
         if matches is None:
-            matches = match_text(block, ours_only=True)
+            matches = match_text(block, ours_only=True) or _without_its_head(block, before)
             if len(known) < 4 * _MOST_DISTINCT:
                 known[shape] = matches
         else:
@@ -120,6 +120,18 @@ def scan(read: Callable[[int], bytes], *, progress: Callable[[int], None] | None
         for match in matches:
             _add(found, match, first_line)
     return sorted(found.values(), key=lambda match: (-match.tier, match.first_line or 0))
+
+
+def _without_its_head(block: str, before: int) -> list[Match]:
+    """What the block says without its first `before` lines, which may have been of another record."""
+    if not before:
+        return []
+    tail = "\n".join(block.split("\n")[before:])
+    matches = match_text(tail, ours_only=True)
+    return [
+        replace(match, first_line=(match.first_line or 1) + before, last_line=(match.last_line or 1) + before)
+        for match in matches
+    ]
 
 
 def _add(
@@ -155,8 +167,8 @@ def _with_times(matches: list[Match], block: str) -> list[Match]:
     return again
 
 
-def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None) -> Iterator[tuple[int, bytes]]:
-    """(number of its first line, bytes) of every block of lines that may hold an error."""
+def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None) -> Iterator[tuple[int, int, bytes]]:
+    """(number of its first line, lines before the one with the sign, bytes) of every block of lines that may hold an error."""
     line, rest, done = 1, b"", 0
     while True:
         piece = read(PIECE)
@@ -201,7 +213,7 @@ def _hits(data: bytes) -> list[int]:
         at = end if end >= 0 else match.end() + _WIDEST
 
 
-def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int, bytes]]:
+def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int, int, bytes]]:
     """Blocks: lines that continue one another stay together, but a log line with its own time ends the block before it."""
     end, counted, line = 0, 0, first_line
     for hit in hits:
@@ -219,7 +231,7 @@ def _around(data: bytes, hits: list[int], first_line: int) -> Iterator[tuple[int
             stop = data.find(b"\n", stop, stop + _WIDEST) + 1 or min(len(data), stop + _WIDEST)
         line += data.count(b"\n", counted, start)
         counted, end = start, stop
-        yield line, data[start:stop]
+        yield line, data.count(b"\n", start, hit), data[start:stop]
 
 
 _RECORD = re.compile(
