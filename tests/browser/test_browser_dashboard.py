@@ -112,6 +112,8 @@ def test_a_life_runs_out_and_another_is_renewed(
     shot(tab, "dashboard-alive-desk-light")
 
     # and to its end; the other was renewed meanwhile, and never was at its end
+    wait_until(tab, lambda: row(tab, name).locator(".left").inner_text() == "kept back")
+    wait_until(tab, lambda: "no longer handed out" in tab.inner_text("h1"))
     wait_until(tab, lambda: row(tab, name).locator(".left").inner_text() == "ended")
     assert "over" in str(row(tab, name).get_attribute("class"))
     wait_until(tab, lambda: "renewed" in row(tab, "role").locator(".one-foot").inner_text())

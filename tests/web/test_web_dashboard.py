@@ -226,7 +226,10 @@ def test_events_follow_a_renewal_and_an_end(world: World, guest: Visitor) -> Non
         told = next(found["parts"] for found in events if second.access_key_id in found["parts"].get("identities", ""))
         assert "renewed 1 time while you looked" in told["identities"]
         assert 'class="renewal"' in told["timeline"]
-        world.now += timedelta(hours=1)
+        world.now += timedelta(minutes=55)
+        told = next(found["parts"] for found in events if "no longer handed out" in found["parts"].get("summary", ""))
+        assert "kept back" in told["identities"]
+        world.now += timedelta(minutes=5)
         told = next(found["parts"] for found in events if "has ended" in found["parts"].get("summary", ""))
         assert "ended" in told["identities"]
 

@@ -126,6 +126,7 @@ def test_a_bar_runs_from_the_whole_life_to_none() -> None:
     assert shares[0].margin == 16.67
     assert shares[0].renewal == 50
     assert left_in_words(identity, NOW) == "50 min"
+    assert left_in_words(identity, NOW + HOUR * 5 / 6) == "kept back"
     assert left_in_words(identity, NOW + HOUR) == "ended"
 
 

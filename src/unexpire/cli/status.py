@@ -28,27 +28,35 @@ def status(watch: bool = False, as_json: bool = False) -> int:
 
     From the agent where one runs, and from the sessions that are kept on this machine. Asks AWS nothing.
     """
-    from ..delivery.overview import overview
-    from ..settings.environment import Environment
-
     if as_json:
+        from ..delivery.overview import overview
+        from ..settings.environment import Environment
+
         click.echo(json.dumps(overview(Environment.current()).as_json(), indent=2))
         return 0
     from rich.console import Console
 
     console = Console(highlight=False)
     if not watch or not console.is_terminal:
-        console.print(_table(overview(Environment.current())))
+        console.print(_look())
         return 0
     from rich.live import Live
 
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(_table(overview(Environment.current())), refresh=True)
+            live.update(_look(), refresh=True)
             time.sleep(_WATCH_EVERY_S)
 
 
-def _table(seen: Overview) -> RenderableType:
+def _look() -> RenderableType:
+    from ..delivery.overview import overview
+    from ..settings.environment import Environment
+
+    environment = Environment.current()
+    return _table(overview(environment), environment.now())
+
+
+def _table(seen: Overview, now: datetime) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -61,7 +69,7 @@ def _table(seen: Overview) -> RenderableType:
         table.add_row(
             Text(line.name, style="bold"),
             Text(_bar(line), style=style),
-            Text(_left(line), style=style),
+            Text(_left(line, now), style=style),
             Text(_what(line)),
         )
     parts: list[RenderableType] = (
@@ -99,14 +107,14 @@ def _style(line: Line) -> str:
     return "yellow" if line.waits_for or line.error or (share is not None and share < 0.15) else "green"
 
 
-def _left(line: Line) -> str:
+def _left(line: Line, now: datetime) -> str:
     if not line.held:
         return "none"
     if line.left is None:
         return "no end" if not line.temporary else "end unknown"
     seconds = int(line.left.total_seconds())
     if seconds <= 0:
-        return "ended"
+        return "kept back" if line.kept_back(now) else "ended"
     hours, rest = divmod(seconds, 3600)
     return f"{hours} h {rest // 60:02d}" if hours else f"{rest // 60} min" if rest >= 60 else f"{rest} s"
 

@@ -38,6 +38,12 @@ class Line:
     error: str | None = None
     access_key_id: str | None = None
 
+    def kept_back(self, now: datetime) -> bool:
+        """Is it no longer handed out, while AWS would still take it: between the end that programs are told and its own?"""
+        if self.usable_until is None or self.expires_at is None:
+            return False
+        return not remaining(self.usable_until, now) and bool(remaining(self.expires_at, now))
+
     def as_json(self) -> dict[str, Any]:
         def text(moment: datetime | None) -> str | None:
             return format_timestamp(moment) if moment is not None else None

@@ -89,14 +89,16 @@ def bar(identity: Identity, now: datetime) -> Bar | None:
 
 
 def left_in_words(identity: Identity, now: datetime) -> str:
-    """``34 min``, ``12 s``, ``ended``: until the end that programs are told."""
+    """``34 min``, ``12 s``: until the end that programs are told; from then on ``kept back``, and at its own end ``ended``."""
     line = identity.line
     if not line.held:
         return "none held"
     if line.usable_until is None:
         return "end unknown" if line.temporary else "no end"
     left = remaining(line.usable_until, now)
-    return span_short(max(left, timedelta(seconds=1))) if left else "ended"
+    if left:
+        return span_short(max(left, timedelta(seconds=1)))
+    return "kept back" if line.kept_back(now) else "ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,10 @@ def _state_of(identity: Identity, now: datetime) -> str:
     return identity.state(now)
 
 
+def _kept_back(identity: Identity, now: datetime) -> bool:
+    return identity.state(now) == "over" and identity.line.kept_back(now)
+
+
 def _moment(moment: datetime, now: datetime) -> str:
     """A time of day where this runs, which is where it is read; with the day where that is not today."""
     here, today = moment.astimezone(), now.astimezone()
@@ -137,7 +141,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    found.filters.update(state=_state_of, moment=_moment, words=_words, short=_short)
+    found.filters.update(state=_state_of, kept_back=_kept_back, moment=_moment, words=_words, short=_short)
     found.globals.update(
         next_of=_next_of,
         bar=bar,

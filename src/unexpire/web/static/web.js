@@ -5,8 +5,8 @@
   const live = $("#live");
   let ahead = Date.now() - Number(document.body.dataset.now); // this browser's clock against the server's
 
-  function words(ms) {
-    if (ms <= 0) return "ended";
+  function words(ms, alive) {
+    if (ms <= 0) return alive ? "kept back" : "ended";
     const seconds = Math.max(Math.floor(ms / 1000), 1), hours = Math.floor(seconds / 3600), minutes = Math.floor((seconds % 3600) / 60);
     if (hours) return minutes ? hours + " h " + minutes + " min" : hours + " h";
     if (minutes >= 10) return minutes + " min";
@@ -19,7 +19,7 @@
       const begins = Number(one.dataset.begins), ends = Number(one.dataset.ends), usable = Number(one.dataset.usable);
       const share = Math.min(Math.max((ends - now) / Math.max(ends - begins, 1), 0), 1);
       $("[data-life]", one).setAttribute("width", (share * 100).toFixed(2) + "%");
-      $("[data-left]", one).textContent = words(usable - now);
+      $("[data-left]", one).textContent = words(usable - now, ends > now);
       one.classList.toggle("over", usable <= now && !one.classList.contains("waits"));
     }
   }
