@@ -10,7 +10,7 @@ import os
 import re
 from functools import cache
 
-__all__ = ["FALSE_FRIENDS", "false_friend_here", "names_aws", "whose"]
+__all__ = ["FALSE_FRIENDS", "false_friend_here", "names_aws", "products", "whose"]
 
 FALSE_FRIENDS: dict[str, str] = {
     "ExpiredIteratorException": "a shard iterator of Kinesis is good for five minutes",
@@ -70,7 +70,8 @@ _TABLE = os.path.join(os.path.dirname(__file__), "products.txt")
 
 
 @cache
-def _products() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+def products() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    """The table of `products.txt`: (``store`` or ``other``, name, signs in lowered text)."""
     with open(_TABLE, encoding="utf-8") as file:
         rows = [line.rstrip("\n").split(" | ", 2) for line in file if line.strip() and not line.startswith("#")]
     return tuple((kind, name, re.compile(pattern)) for kind, name, pattern in rows)
@@ -81,7 +82,7 @@ def whose(lower: str) -> str | None:
 
     `lower`: flat and lowered. Stores that speak S3 are used through AWS's SDKs: only a host of AWS outweighs their names.
     """
-    for kind, name, pattern in _products():
+    for kind, name, pattern in products():
         if pattern.search(lower):
             if name.startswith(_CONSUMER):
                 return name

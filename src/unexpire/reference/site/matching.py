@@ -50,7 +50,7 @@ def tables() -> dict[str, Any]:
         "pageOfCode": pages_of._OF_CODE,
         "own": sorted(CODES),
         "index": {key: page for key, (page, _, _) in index().items()},
-        "products": [[kind, name, javascript(pattern.pattern)] for kind, name, pattern in foreign._products()],
+        "products": [[kind, name, javascript(pattern.pattern)] for kind, name, pattern in foreign.products()],
         "awsSigns": javascript(foreign._AWS_SIGNS.pattern),
         "tls": javascript(foreign._TLS.pattern),
         "consumer": foreign._CONSUMER,
