@@ -9,6 +9,7 @@ themselves; `NEGATIVES` must be left alone. A cause of None: the text does not t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -34,6 +35,14 @@ class Answer(NamedTuple):
     status: int
     causes: frozenset[str]
     expiry: bool
+
+
+class Wording(NamedTuple):
+    """The fewest words that a sentence needs. `ailment` may be ``page:NAME``; `code` is ``-`` where the words alone have none."""
+
+    ailment: str
+    code: str
+    text: str
 
 
 def _any(*labels: str) -> frozenset[str]:
@@ -542,3 +551,43 @@ def cases() -> Iterator[Case]:
     yield from CLIENT_TEXTS
     for number, text in enumerate(NEGATIVES):
         yield Case(f"negative {number}: {text[:50]}", text, None, frozenset(), False, aws=False)
+
+
+_SOME_TOKEN = "error: the token is expired"
+_SOME_KEY = "InvalidAccessKeyId: The Access Key Id you provided does not exist in our records."
+
+PRODUCT_TEXTS = {
+    "Microsoft Entra ID (Azure AD)": f"AADSTS700082: {_SOME_TOKEN}",
+    "Google Cloud": f"https://storage.googleapis.com/b/k: {_SOME_KEY}",
+    "Huawei Cloud OBS": f"https://b.obs.eu.myhuaweicloud.com/k: {_SOME_KEY}",
+    "Alibaba Cloud": f"https://b.oss-eu-central-1.aliyuncs.com/k: {_SOME_KEY}",
+    "Tencent Cloud COS": f"https://b.cos.ap-chengdu.myqcloud.com/k: {_SOME_KEY}",
+    "Backblaze B2": f"https://s3.us-west-002.backblazeb2.com/b/k: {_SOME_KEY}",
+    "Cloudflare R2": f"https://a.r2.cloudflarestorage.com/b/k: {_SOME_KEY}",
+    "DigitalOcean": f"https://b.fra1.digitaloceanspaces.com/k: {_SOME_KEY}",
+    "Wasabi": f"https://s3.eu-central-1.wasabisys.com/b/k: {_SOME_KEY}",
+    "another S3-compatible store": f"https://play.min.io/b/k: {_SOME_KEY}",
+    "a JSON Web Token library": "jwt.exceptions.ExpiredSignatureError: Signature has expired",
+    "GitHub": f"https://api.github.com/user: {_SOME_TOKEN}",
+    "GitLab": f"https://gitlab.example.com/api/v4/user: {_SOME_TOKEN}",
+    "HashiCorp Vault": f"vault: permission denied: {_SOME_TOKEN}",
+    "Amazon's consumer services (not AWS)": f"https://api.amazon.com/auth/o2/token: {_SOME_TOKEN}",
+    "Okta": "okta: the session is invalid, E0000011",
+    "Keycloak": f"https://login.example.com/realms/main: {_SOME_TOKEN}",
+    "Slack": f"https://slack.com/api/chat.postMessage: {_SOME_TOKEN}",
+    "npm or PyPI": f"https://registry.npmjs.org/left-pad: {_SOME_TOKEN}",
+    "Docker Hub": "https://registry-1.docker.io/v2/: unauthorized: authentication required",
+    "Snowflake's own login": "snowflake: 390114: Authentication token has expired. The user must authenticate again.",
+    "Salesforce": "salesforce: INVALID_SESSION_ID: Session expired or invalid",
+    "Kerberos": "GSSAPI failure: Ticket expired",
+    "LDAP or Active Directory": f"ldap bind: {_SOME_TOKEN}",
+    "OpenAI or Anthropic": f"https://api.openai.com/v1/chat: {_SOME_TOKEN}",
+    "Stripe": f"stripe: api_key_expired: {_SOME_TOKEN}",
+    "Hugging Face": f"https://huggingface.co/api/models: {_SOME_TOKEN}",
+    "Facebook": f"https://graph.facebook.com/me: OAuthException: {_SOME_TOKEN}",
+    "Databricks' own tokens": f"https://x.cloud.databricks.com/api/2.0/token: {_SOME_TOKEN}",
+}
+"""AWS's words, or nearly, from every product that the table of products knows."""
+
+_LINES = Path(__file__).with_name("wordings.txt").read_text(encoding="utf-8").splitlines()
+WORDINGS = [Wording(*line.split(" | ", 2)) for line in _LINES if not line.startswith("#")]

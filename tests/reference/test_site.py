@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from click.testing import CliRunner
-from match_cases import cases
+from match_cases import NEGATIVES, PRODUCT_TEXTS, WORDINGS, cases
 
 from unexpire.cli.reference import reference
 from unexpire.reference import page
@@ -178,24 +178,29 @@ def test_the_causes_beside_a_pasted_text_are_ranked_and_use_no_markup_but_code(s
 
 
 def test_the_script_for_pasted_texts_agrees_with_explain(site: dict[str, str], tmp_path: Path) -> None:
-    """`static/match.js` on every wording and counter-example of the pages and on our own cases, run by Node."""
+    """`static/match.js` on every text of the pages and of the matcher's own tests, run by Node."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no Node.js here to run the script with; make browser runs it too")
     texts = [sample.text for shown in PAGES.values() for sample in (*shown.samples, *shown.counter_examples)]
-    texts = list(dict.fromkeys([*texts, *(case.text for case in cases())]))
+    texts += [each.text for each in (*cases(), *WORDINGS)] + [*NEGATIVES, *PRODUCT_TEXTS.values()]
+    texts = list(dict.fromkeys(texts))
     script = tmp_path / "twin.js"
     script.write_text(
         "globalThis.window = globalThis;\n"
         + site["static/matching.js"]
         + site["static/match.js"]
-        + f"\nconsole.log(JSON.stringify({json.dumps(texts)}.map((text) => (UnexpireMatch.matches(text)[0] || {{}}).page || null)));"
+        + "\nconst row = (said) => said ? [said.page || null, said.code || null, said.auth] : null;"
+        + f"\nconsole.log(JSON.stringify({json.dumps(texts)}.map((text) => row(UnexpireMatch.matches(text)[0]))));"
     )
     answer = subprocess.run([node, str(script)], capture_output=True, text=True, timeout=60, check=True)
     led = dict(zip(texts, json.loads(answer.stdout), strict=True))
-    explained = {text: found[0].page if (found := match_text(text)) else None for text in texts}
+    explained = {
+        text: [found[0].page, found[0].code, found[0].aws_auth] if (found := match_text(text)) else None
+        for text in texts
+    }
     assert led == explained
-    assert sum(name is not None for name in led.values()) > len(texts) * 0.8
+    assert sum(said is not None and said[0] is not None for said in led.values()) > len(texts) * 0.8
 
 
 def test_patterns_hold_nothing_that_javascript_reads_otherwise() -> None:

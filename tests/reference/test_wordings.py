@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
+from match_cases import WORDINGS
 
 from unexpire.reference import candidates
 from unexpire.reference.match import match_text
 from unexpire.reference.sentences import Rule, sentences
 
-LINES = Path(__file__).with_name("wordings.txt").read_text(encoding="utf-8").splitlines()
-WORDINGS = [tuple(line.split(" | ", 2)) for line in LINES if not line.startswith("#")]
 OF_AILMENT: dict[str, list[str]] = defaultdict(list)
 for _ailment, _, _text in WORDINGS:
     OF_AILMENT[_ailment].append(_text)

@@ -45,6 +45,10 @@ def tables() -> dict[str, Any]:
         "userTokens": list(candidates._USER_TOKENS),
         "familiar": sorted(match._FAMILIAR),
         "anybodys": sorted(candidates._ANYBODYS),
+        "status400": javascript(candidates._STATUS_400.pattern),
+        "jsonBody": javascript(candidates._JSON_BODY.pattern),
+        "asExpected": javascript(candidates._AS_EXPECTED.pattern),
+        "sums": javascript(match._SUMS.pattern),
         "startsMachines": javascript(candidates._STARTS_MACHINES.pattern),
         "pages": [[ailment, says, page] for ailment, says, page in pages_of._PAGES],
         "pageOfCode": pages_of._OF_CODE,
@@ -70,7 +74,8 @@ def tables() -> dict[str, Any]:
 
 def javascript(pattern: str) -> str:
     """A pattern of `re` as JavaScript's: groups are named otherwise there, and not every browser switches case inside a pattern."""
-    return _ANY_CASE.sub(lambda match: f"(?:{_both_cases(match[1])})", pattern.replace("(?P<", "(?<"))
+    named = re.sub(r"\(\?P=(\w+)\)", r"\\k<\1>", pattern).replace("(?P<", "(?<")
+    return _ANY_CASE.sub(lambda match: f"(?:{_both_cases(match[1])})", named)
 
 
 def _both_cases(pattern: str) -> str:

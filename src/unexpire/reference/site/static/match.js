@@ -20,7 +20,8 @@
       pages: raw.pages.map(([ailment, says, page]) => [ailment, says ? once(says) : null, page]),
       products: raw.products.map(([kind, name, p]) => [kind, name, once(p)]),
       in: new Map(raw.ailmentIn.map(([ailment, code, other]) => [ailment + "|" + code, other])),
-      awsSigns: once(raw.awsSigns), tls: once(raw.tls), registry: once(raw.registry), starts: once(raw.startsMachines), operation: all(raw.operation),
+      awsSigns: once(raw.awsSigns), tls: once(raw.tls), registry: once(raw.registry), starts: once(raw.startsMachines), status400: once(raw.status400), jsonBody: once(raw.jsonBody),
+      asExpected: once(raw.asExpected), sums: once(raw.sums), operation: all(raw.operation),
       service: all(raw.service), host: new RegExp(raw.host, "gi"), status: once(raw.status), gutter: new RegExp("^(?:" + raw.gutter + ")"),
     });
     return T;
@@ -66,16 +67,18 @@
   function flatten(text, cut) {
     const lines = text.split(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/);
     const width = cut ? Math.max(...lines.map((l) => l.length)) : -1;
+    const starts = [];
     let out = "", glued = true;
     for (const line of lines) {
       const piece = clean(line);
       if (!piece) continue;
       if (!glued) out += " ";
+      starts.push(out.length);
       out += piece;
       glued = line.length === width && !line.endsWith(" ");
     }
     const lower = out.toLowerCase();
-    return { text: out, lower: lower.length === out.length ? lower : out.replace(/[A-Z]/g, (c) => c.toLowerCase()) };
+    return { text: out, starts, lower: lower.length === out.length ? lower : out.replace(/[A-Z]/g, (c) => c.toLowerCase()) };
   }
   const WIDTHS = new Set([72, 76, 78, 79, 80, 90, 100, 110, 120, 128, 132, 140, 160, 180, 200]);
   function seemsCut(text) {
@@ -132,6 +135,7 @@
   function looksLikeACode(text, start, end) {
     const after = text.slice(end, end + 3), around = (start ? text[start - 1] : "") + (text[end] || "");
     if (text.slice(start, end).endsWith("Exception") && /^ \p{Lu}/u.test(text.slice(end, end + 2))) return true;
+    if (text.startsWith(" Traceback (most recent call last)", end)) return true; // IPython's first line
     return after.startsWith(": ") || after.startsWith(" - ") || ["()", "[]", '""', "''"].includes(around) || text.length < end - start + 8;
   }
 
@@ -187,9 +191,15 @@
     if (c.printed || !c.rule || !c.rule.json) return c.code;
     if (service) return T.xml.has(service) ? c.rule.code : c.rule.json;
     if (c.ailment === "signature-expired" && /- 5 min\.?\)/.test(flat.lower.slice(c.end, c.end + 160))) return c.rule.json;
-    const body = /[{,] ?"[Mm]essage" ?: ?"(?:The )?$/;
+    if (["session-expired", "token-invalid"].includes(c.ailment) && T.status400.test(flat.lower)) return c.rule.json;
+    const body = T.jsonBody;
     if (body.test(flat.text.slice(Math.max(0, c.start - 40), c.start)) || body.test(flat.text.slice(c.start, c.end))) return c.rule.json;
     return flat.text.startsWith("{") ? c.rule.json : c.rule.code;
+  }
+  function asExpected(c, flat) {
+    if (c.ailment !== "session-words") return false;
+    const next = flat.starts.findIndex((s) => s > c.end), lines = flat.starts.filter((s) => s <= c.start);
+    return T.asExpected.test(flat.lower.slice(lines.length ? lines[lines.length - 1] : 0, next < 0 ? undefined : flat.starts[next]));
   }
   function belongs(c, flat, service) {
     const lower = flat.lower, any = (signs) => signs.some((s) => lower.includes(s));
@@ -210,7 +220,7 @@
         return c.printed || T.awsSigns.test(lower) || any(T.userTokens);
       case "presigned-expired": case "request-expired":
         if (!c.printed) {
-          return T.awsSigns.test(lower) || any(["amz", "<servertime>", "authorization token"]) || lower.length < 40 || T.starts.test(lower);
+          return T.awsSigns.test(lower) || any(["amz", "<servertime>", "authorization token", "accessdenied: request has expired", "requestexpired"]) || lower.length < 40 || T.starts.test(lower);
         }
         break;
       case "sso-session-revoked":
@@ -219,7 +229,7 @@
       case "sso-role-forbidden":
         if (!c.rule) return (!service || service === "sso") && !lower.replaceAll("forbiddenexception", "").replaceAll("403 forbidden", "").includes("forbidden");
         break;
-      case "session-words": return !/level=(?:info|debug)|\b(?:info|debug)\b|refreshing|found in cache/.test(lower);
+      case "session-words": return !asExpected(c, flat);
     }
     return !(c.code === "ForbiddenException" && !c.rule);
   }
@@ -228,8 +238,9 @@
   function serviceNamed(name) {
     const plain = name.toLowerCase().trim(), key = plain.replace(/[ ._-]/g, "").replace(/client$/, "").replace(/exception$/, "");
     const short = key.replace(/^amazon/, "").replace(/^aws/, "");
-    for (const one of [key, short]) if (has(T.serviceWords, one)) return T.serviceWords[one];
-    for (const one of [plain.replace(/[ _]/g, "-"), key, short]) if (T.names.has(one)) return one;
+    const bare = short.replace(/service$/, "");
+    for (const one of [key, short, bare]) if (has(T.serviceWords, one)) return T.serviceWords[one];
+    for (const one of [plain.replace(/[ _]/g, "-"), key, short, bare]) if (T.names.has(one)) return one;
     return null;
   }
   function operationIn(text) {
@@ -340,7 +351,7 @@
       if (a > x || (a === x && b > y)) { flat = glued; found = again; }
     }
     const elsewhere = whose(flat.lower), groups = new Set(), results = [];
-    if (!found.some((c) => c.tier > OTHER)) {
+    if (!found.some((c) => c.tier > OTHER || c.printed)) {
       const status = T.status.exec(flat.text), value = status ? +status.slice(1).find(Boolean) : 0;
       T.host.lastIndex = 0;
       if ((value === 401 || value === 403) && T.host.test(flat.text)) {
@@ -352,8 +363,11 @@
       if (groups.has(group)) continue;
       if (c.tier === OTHER && results.length) break;
       groups.add(group);
-      results.push(one(c, flat, elsewhere));
+      const failed = found.find((other) => other.ailment === c.ailment && other.code === c.code && !asExpected(other, flat));
+      results.push(one(failed || c, flat, elsewhere));
     }
+    const sum = results.length && results[0].auth && !results[0].code ? T.sums.exec(flat.text) : null;
+    if (sum) Object.assign(results[0], { code: sum[0], printed: true });
     if (!results.length && elsewhere) results.push({ page: null, code: null, auth: false, about: elsewhere, tier: OTHER });
     if (!results.length && !/x-amz-|signature=/i.test(flat.text)) {
       const word = (flat.text.match(/\b[A-Z]\w{5,40}\b/g) || []).find((w) => T.familiar.has(w));
