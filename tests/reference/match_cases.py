@@ -395,6 +395,7 @@ CLIENT_TEXTS = (
     Case("git remote of CodeCommit", "fatal: unable to access 'codecommit://billing@shop/': The requested URL returned error: 403", "HTTP403", _any("registry_token_expired", "registry_login_missing"), False),
     Case("toolkit, old sso cache", "reauthenticate: Error: Unable to authenticate connection\n -> Error: SSO cache data unexpectedly missing props: [\"expiresAt\"]", None, _any("sso_login_required", "sso_cache_mismatch"), False),
     Case("cdk, account with hyphens", "Need to perform AWS calls for account 1234-5678-9012, but no credentials found. Tried: default credentials.", "NoCredentials", _any("config_incomplete"), False),
+    Case("Anthropic SDK", "API Error: 403 The security token included in the request is expired", "ExpiredTokenException", SESSION, True),
     Case("Athena JDBC", "java.sql.SQLException: [Simba][AthenaJDBC](100071) An error has been thrown from the AWS Athena client. The security token included in the request is expired [Execution ID not available]", "ExpiredTokenException", SESSION, True),
     Case(".NET base exception", "AmazonKeyManagementServiceException: The security token included in the request is invalid.", "UnrecognizedClientException", UNKNOWN_TOKEN, False),
     Case("trade-in token", "An error occurred (ExpiredTradeInTokenException) when calling the GetDelegatedAccessToken operation: The trade-in token has expired", "ExpiredTradeInTokenException", _any("web_identity_token_expired"), True),

@@ -36,6 +36,7 @@ MISMATCH = "SignatureDoesNotMatch: The request signature we calculated does not 
         (f"{CHAIN} context deadline exceeded", "metadata_unreachable", "timed out"),
         ("error: Unable to locate credentials, expired AWS credentials were found", "expired_static_copy", "expired"),
         (f"aws_instance.db: Still creating... [58m0s elapsed]\n{NOBODY}", "expired_mid_run", "under way"),
+        (f"$ aws s3 ls --profile nightly\n{NOBODY}", "config_incomplete", "a profile was named"),
         # metadata
         ("Error when retrieving credentials from container-role: the token is expired", "refresher_stale", "Pod Identity"),
         # an identity that may not

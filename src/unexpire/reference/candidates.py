@@ -141,6 +141,8 @@ def code_of(candidate: Candidate, service: str | None, flat: Flat) -> str | None
     # To a session that is over, or a token that is not known, query services answer 403, those that speak JSON 400 for the most part.
     if candidate.ailment in ("session-expired", "token-invalid") and _STATUS_400.search(flat.lower):
         return rule.json_code
+    if _BEDROCK.search(flat.text[: candidate.start][-40:]):
+        return rule.json_code
     if _JSON_BODY.search(flat.text[: candidate.start][-40:]) or _JSON_BODY.search(
         flat.text[candidate.start : candidate.end]
     ):
@@ -153,6 +155,9 @@ def code_of(candidate: Candidate, service: str | None, flat: Flat) -> str | None
 _LOG_RECORD = re.compile(r'"(?:level|severity|levelname|logger|ts)" ?:')
 _STATUS_400 = re.compile(r"\bstatus(?: ?code)?['\"]?[=:]? ?400\b")
 _JSON_BODY = re.compile(r"""[{,] ?(?P<q>["'])[Mm]essage(?P=q) ?: ?["'](?:The )?$""")
+
+_BEDROCK = re.compile(r"(?:^|: |\()40[03] (?:The )?$")
+"""Status and sentence, as Anthropic's SDKs print an answer of Bedrock, which speaks JSON."""
 
 _REGISTRY = re.compile(r"\b(?:[a-z0-9-]+\.){1,6}(?:com|io|net|org|dev|cloud|internal|local|ai|me)\b(?=[:/])")
 _OTHER_CLUSTERS = (

@@ -124,6 +124,10 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
         ranking.first(
             "config_incomplete", "AWS files are mounted into a container: where its user may not look, or read"
         )
+    elif seen.says(r"(?:--profile[ =]|\baws_profile=)['\"]?[\w$]"):
+        ranking.first(
+            "config_incomplete", "a profile was named, and it gave no keys: it lacks them, or names no source"
+        )
     if seen.says(r"access disabled|ec2_metadata_disabled"):
         ranking.second(
             "config_incomplete",

@@ -46,6 +46,7 @@ def tables() -> dict[str, Any]:
         "familiar": sorted(match._FAMILIAR),
         "anybodys": sorted(candidates._ANYBODYS),
         "status400": javascript(candidates._STATUS_400.pattern),
+        "bedrock": javascript(candidates._BEDROCK.pattern),
         "jsonBody": javascript(candidates._JSON_BODY.pattern),
         "asExpected": javascript(candidates._AS_EXPECTED.pattern),
         "sums": javascript(match._SUMS.pattern),
