@@ -179,6 +179,12 @@ def variables(case: Case, there: Installed, lab: dict[str, str], url: str, home:
     return kept | lab | ours
 
 
+# Left to itself, libfaketime takes a monotonic clock that is not faked for one that a condition's wait has to be moved against: each such
+# wait is over at once. One is CPython's wait for the interpreter's lock, so a second thread would take it at every step of the first.
+_REAL_MONOTONIC = ("env", "DONT_FAKE_MONOTONIC=1", "FAKETIME_FORCE_MONOTONIC_FIX=0")
+_FAKED_MONOTONIC = ("env", "--unset=DONT_FAKE_MONOTONIC", "--unset=FAKETIME_FORCE_MONOTONIC_FIX")
+
+
 def command(case: Case, url: str, home: Path) -> list[str]:
     """The words to start the client with, through its door."""
     chosen = case.client.anew if case.door == "file" and case.client.anew else case.client.words
@@ -188,9 +194,8 @@ def command(case: Case, url: str, home: Path) -> list[str]:
         # Python waits for locks with sem_clockwait, which Debian's libfaketime does not know: on a faked monotonic clock every wait of
         # the keeper would last as long as the clock is ahead. For clients in Python it stays faked: without it, time.sleep fails.
         # For others it is not, or a step of the clock would end whatever they have given a second.
-        kept = "DONT_FAKE_MONOTONIC=1" if case.client.words[0] in ("node", "ruby") else "--unset=DONT_FAKE_MONOTONIC"
-        words = ["env", kept, *words]
-        unexpire = ["env", "DONT_FAKE_MONOTONIC=1", *UNEXPIRE]
+        words = [*(_REAL_MONOTONIC if case.client.words[0] in ("node", "ruby") else _FAKED_MONOTONIC), *words]
+        unexpire = [*_REAL_MONOTONIC, *UNEXPIRE]
     if case.client.homeless:
         words = ["env", f"HOME={home / 'nowhere'}", *words]
     if case.door == "endpoint":
@@ -215,7 +220,7 @@ def write_door(case: Case, home: Path) -> None:
     lines = [f"\n[profile {DOOR}]", "region = us-east-1"]
     if case.door == "process":
         # Python's sleep fails where the monotonic clock is not faked as well, which it is not for every client.
-        words = ["env", "--unset=DONT_FAKE_MONOTONIC", *UNEXPIRE] if case.virtual else UNEXPIRE
+        words = [*_FAKED_MONOTONIC, *UNEXPIRE] if case.virtual else UNEXPIRE
         lines.append(f"credential_process = {' '.join(words)} credential-process --profile {SOURCE}")
     with (home / ".aws" / "config").open("a") as file:
         file.write("\n".join(lines) + "\n")

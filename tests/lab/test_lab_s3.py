@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import sys
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +48,21 @@ def test_objects_come_back(s3: Any) -> None:
     assert s3.get_object(Bucket="bucket", Key="a/ü +&=b")["Body"].read() == b"hello"
     assert s3.head_object(Bucket="bucket", Key="a/ü +&=b")["ContentLength"] == 5
     assert [entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["a/ü +&=b"]
+
+
+def test_one_object_written_by_many_at_once(lab: Lab, keys: Credentials) -> None:
+    made = client(lab, "s3", keys)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # the threads of the lab, which are of this process, get into each other's way
+    try:
+        made.create_bucket(Bucket="contended")
+        with ThreadPoolExecutor(8) as pool:
+            for _ in pool.map(lambda _: made.put_object(Bucket="contended", Key="same", Body=b"x"), range(200)):
+                pass
+    finally:
+        sys.setswitchinterval(usual)
+        made.close()
+    assert lab.count("s3", "PutObject", outcome="ok") == lab.count("s3", "PutObject") == 200
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])

@@ -10,6 +10,7 @@ import io
 import re
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -37,7 +38,8 @@ class Backend:
 
     def answer(self, request: Request, call: Call, account: str) -> Response:
         """moto's answer to an admitted request. Loads moto at the first one: a second or two, which no other lab pays."""
-        return self._ask(self._load(), request, call, account)
+        with _alone(request, call):
+            return self._ask(self._load(), request, call, account)
 
     def _ask(self, application: _Application, request: Request, call: Call, account: str | None = None) -> Response:
         _keep_warnings_out()
@@ -131,6 +133,15 @@ class Backend:
         headers.pop("content-length", None)
         environment.update({"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers.items()})
         return environment
+
+
+# moto closes what an object held as soon as it is written again, also under the thread that still answers for it, with a 500.
+_objects = tuple(threading.Lock() for _ in range(64))
+
+
+def _alone(request: Request, call: Call) -> AbstractContextManager[Any]:
+    """One request at a time to one object of S3, whichever lab of this process it came to: they share their buckets."""
+    return _objects[hash(request.path) % len(_objects)] if call.service == "s3" else nullcontext()
 
 
 def _code_of(body: bytes, headers: list[tuple[str, str]]) -> str | None:
