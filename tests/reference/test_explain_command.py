@@ -176,6 +176,17 @@ def test_a_topic_gets_the_pages_about_it() -> None:
     assert json.loads(run("--json", "mfa").stdout)["nearest"] == ["mfa-failed", "mfa-required"]
 
 
+def test_a_text_that_only_names_a_code_is_led_to_its_page() -> None:
+    """Such a code proves nothing as a word in running text, but whoever asks about it wants to read about it."""
+    short = run("failed: InvalidGrantException")
+    assert (short.returncode, short.stdout) == (1, "")
+    assert "    unexpire explain InvalidGrantException  the SSO refresh token is dead" in short.stderr
+    words = "it broke with InvalidGrantException after we had closed the browser and tried again"
+    assert "unexpire explain InvalidGrantException" in " ".join(run(words).stdout.split())
+    assert json.loads(run("--json", words).stdout)["nearest"] == ["InvalidGrantException"]
+    assert "Unauthorized" not in run("they say Unauthorized, and nothing more in all of this log of ours").stdout
+
+
 def test_a_code_that_only_the_sentence_stands_for_is_not_looked_up_in_another_s_text() -> None:
     done = run("AADSTS700082: The refresh token has expired due to inactivity")
     assert done.stdout == "Not an AWS credential error: Microsoft Entra ID (Azure AD).\n"

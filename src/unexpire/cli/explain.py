@@ -63,7 +63,7 @@ def explain(what: tuple[str, ...], as_json: bool, jsonl: bool) -> int:
         raise click.UsageError(f"{given}: {'this is a directory' if os.path.isdir(given) else 'there is no such file'}")
     if not matches and _is_topic(given):
         return _by_name(given, as_json)
-    return _text(matches, as_json, "text")
+    return _text(matches, as_json, "text", given)
 
 
 def _seems_a_path(given: str) -> bool:
@@ -123,11 +123,11 @@ def _by_name(name: str, as_json: bool) -> int:
         else:
             _print_page(shown)
         return 0
-    from ..reference.near import on_topic
+    from ..reference.near import named_in, on_topic
     from .explain_text import aws_lines
 
     error, nearest = (None, ()) if " " in name else _aws(name)
-    about = {} if error is not None or nearest else on_topic(name, pages.index())
+    about = {} if error is not None or nearest else named_in(name, pages.index()) or on_topic(name, pages.index())
 
     if as_json:
         _print_json(_report("name", aws=error, nearest=nearest or tuple(about)))
@@ -138,18 +138,23 @@ def _by_name(name: str, as_json: bool) -> int:
     return 0 if error is not None else 1
 
 
-def _text(matches: list[Match], as_json: bool, source: str) -> int:
-    """Print what a text shows; 1 where it is none of ours."""
+def _text(matches: list[Match], as_json: bool, source: str, text: str = "") -> int:
+    """Print what a text shows; 1 where it is none of ours. `text` is it, where it came as an argument."""
     from .explain_text import match_lines, other_lines
 
+    named: dict[str, str] = {}
+    if not matches:
+        from ..reference.near import named_in
+
+        named = named_in(text, pages.index())
     ours = [match for match in matches if match.aws_auth]
     error = _aws(matches[0].code)[0] if not ours and matches and matches[0].code_printed else None
     if as_json:
-        _print_json(_report("text", matches=matches, aws=error))
+        _print_json(_report("text", matches=matches, aws=error, nearest=tuple(named)))
     elif ours:
         _print(match_lines(ours, datetime.now(UTC), log=source not in ("text",)))
     else:
-        _print(other_lines(matches[0] if matches else None, error))
+        _print(other_lines(matches[0] if matches else None, error, named))
     return 0 if ours else 1
 
 

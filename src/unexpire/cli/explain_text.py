@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -146,13 +146,15 @@ def _causes(best: Match, page: pages.Page | None) -> Iterator[str]:
     yield ""
 
 
-def other_lines(match: Match | None, error: AwsError | None) -> Iterator[str]:
-    """For a text that is none of ours: what it is instead, as far as that is known."""
+def other_lines(match: Match | None, error: AwsError | None, named: Mapping[str, str]) -> Iterator[str]:
+    """For a text that is none of ours: what it is instead, as far as that is known. `named`: pages whose codes it has, with titles."""
     if match is None:
         yield from textwrap.wrap(
             "Nothing in this text is an AWS credential, signature, clock or token error that unexpire knows.", WIDTH
         )
         yield from _row("try", "a longer part of the log: the reason often stands some lines above the last one")
+        for page, title in named.items():
+            yield from _row("named", f"{title}: unexpire explain {page}")
         return
     about = (
         f": it is about {match.about}"

@@ -1,12 +1,13 @@
-"""A name that nobody knows, the names it may have been meant for, and the pages about a topic."""
+"""A name that nobody knows, the names it may have been meant for, the pages about a topic, and those whose codes a text names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
-__all__ = ["nearest", "on_topic"]
+__all__ = ["named_in", "nearest", "on_topic"]
 
+_CODE = re.compile(r"\b[A-Z][a-z]+(?:[A-Z]+[a-z]*)+\b")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -52,6 +53,19 @@ def on_topic(topic: str, index: Mapping[str, tuple[str, str, str]], most: int = 
         if asked and all(any(_same(word, other) for other in every) for word in asked):
             ranked.append((-sum(any(_same(word, other) for other in words) for word in asked), page))
     return {page: titles[page] for _, page in sorted(ranked)[:most]}
+
+
+def named_in(text: str, index: Mapping[str, tuple[str, str, str]], most: int = 8) -> dict[str, str]:
+    """The pages whose codes stand in a text, as those are written, with their titles: ``failed: InvalidGrantException``.
+
+    Only codes of more than one word: `Unauthorized` is nobody's own.
+    """
+    pages: dict[str, str] = {}
+    for found in _CODE.finditer(text):
+        page, written, title = index.get(found[0].lower(), ("", "", ""))
+        if written == found[0] and len(pages) < most:
+            pages[page] = title
+    return pages
 
 
 def _same(asked: str, word: str) -> bool:
