@@ -51,6 +51,7 @@ def _any(*labels: str) -> frozenset[str]:
 
 SESSION = _any("expired_static_copy", "expired_mid_run", "refresher_stale")
 UNKNOWN_TOKEN = _any("bad_access_key", "missing_session_token", *SESSION)
+SIGNED_URL = "https://files.s3.eu-west-1.amazonaws.com/a.zip?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20261010%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Date=20261010T090000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Signature=0f1e"
 REQUEST_ID = "5f0b9c1e-77aa-4c1d-9a55-0c6d9e1f2a3b"
 
 SERVICE_ERRORS = (
@@ -452,6 +453,15 @@ CLIENT_TEXTS = (
     Case("anywhere", "2026/10/10 11:22:33 AccessDeniedException: Untrusted signing certificate", "AccessDeniedException", _any("cert_untrusted_or_expired"), False),
     Case("hybrid", "ERROR error calling RegisterManagedInstance: ActivationExpired", "ActivationExpired", _any("activation_expired"), True),
     Case("url over", "<Error><Code>AccessDenied</Code><Message>Request has expired</Message><X-Amz-Expires>900</X-Amz-Expires><Expires>2026-10-10T10:00:00Z</Expires><ServerTime>2026-10-10T12:30:00Z</ServerTime><RequestId>X</RequestId></Error>", "AccessDenied", _any("presigned_url_expired"), True),
+    Case("url refused, requests", f"requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: {SIGNED_URL}", "HTTP403", _any("presigned_url_expired"), False),
+    Case("url refused, urllib", f"urllib.error.HTTPError: HTTP Error 403: Forbidden\nwhile fetching {SIGNED_URL}", "HTTP403", _any("presigned_url_expired"), False),
+    Case("url refused, wget", f"--2026-10-10 10:00:00--  {SIGNED_URL}\nHTTP request sent, awaiting response... 403 Forbidden\n2026-10-10 10:00:01 ERROR 403: Forbidden.", "HTTP403", _any("presigned_url_expired"), False),
+    Case("url refused, browser", f"GET {SIGNED_URL} 403 (Forbidden)", "HTTP403", _any("presigned_url_expired"), False),
+    Case("url refused, SigV2", "curl: (22) The requested URL returned error: 403\nhttps://files.s3.amazonaws.com/a.zip?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=ab%3D&Expires=1791626400", "HTTP403", _any("presigned_url_expired"), False),
+    Case("url of a session, bad request", f"requests.exceptions.HTTPError: 400 Client Error: Bad Request for url: {SIGNED_URL}&X-Amz-Security-Token=IQoJb3Jp", "HTTP400", _any("presigned_session_expired"), True),
+    Case("headers of a refusal", "s3.DEBUG Response s3/HeadObject\nHTTP/1.1 403 Forbidden\nContent-Type: application/xml\nServer: AmazonS3\nX-Amz-Request-Id: 4QPZ7M0X", "HTTP403", _any("permission_denied"), False),
+    Case("headers of a refused request", "> HEAD /a HTTP/1.1\n> Host: files.s3.amazonaws.com\n> Authorization: AWS AKIAIOSFODNN7EXAMPLE:bWq1uTdpZcM4nVyA7PcWjjCznPE=\n* The requested URL returned error: 400", "HTTP400", SESSION, True),
+    Case("url for too long", f"HTTP Error 400: Bad Request {SIGNED_URL.replace('=900', '=700000')}", "HTTP400", _any("duration_limit"), False),
     Case("url session over", '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message><Token-0>abcd</Token-0></Error>', "ExpiredToken", _any("presigned_session_expired"), True),
     Case("opt-in", "region me-central-1: AuthFailure: AWS was not able to validate the provided access credentials", "AuthFailure", _any("wrong_region_or_partition"), False),
     Case("asia without token", "<Error><Code>InvalidAccessKeyId</Code><Message>The AWS Access Key Id you provided does not exist in our records.</Message><AWSAccessKeyId>ASIAQWERTYUIOPASDFGH</AWSAccessKeyId></Error>", "InvalidAccessKeyId", _any("missing_session_token"), False),
@@ -465,6 +475,9 @@ CLIENT_TEXTS = (
 )  # fmt: skip
 
 NEGATIVES = (
+    f"requests.exceptions.HTTPError: 404 Client Error: Not Found for url: {SIGNED_URL}",
+    f"HTTP Error 403: Forbidden {SIGNED_URL} <Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+    "requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://files.s3.amazonaws.com/a.zip",
     "HTTPConnectionPool(host='169.254.1.9', port=80): Read timed out. (read timeout=5)",
     "gitlab: uploading artifacts ... Error: Unauthorized",
     "warning: the hetzner S3 mirror is slow; got HTTP 400 with content '<html>Bad request'",

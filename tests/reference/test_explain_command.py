@@ -124,6 +124,20 @@ def test_rows_are_answered_in_order() -> None:
     assert answers[1] == {"id": "a", "aws_auth": False, "code": None, "causes": [], "expiry_related": False}
 
 
+def test_a_reader_that_has_had_enough_is_no_wrong_use(tmp_path: Path) -> None:
+    rows, log = tmp_path / "rows.jsonl", tmp_path / "log.txt"
+    rows.write_text(f"{json.dumps({'id': '1', 'text': TOKEN})}\n" * 5, encoding="utf-8")
+    log.write_text(TOKEN, encoding="utf-8")
+    for arguments in (("--jsonl", str(rows)), (str(log),)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [sys.executable, "-m", "unexpire", "explain", *arguments]
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        os.close(writer)
+        assert "Usage" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_a_row_that_is_none_is_named() -> None:
     done = run("--jsonl", text='{"id": 1, "text": "x"}\nnot json\n')
     assert done.returncode == 2
@@ -212,7 +226,24 @@ def test_a_presigned_url_is_read_offline() -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("a presigned URL that ended ")
     assert "2020-01-01T00:01:00Z" in done.stdout
+    assert "unexpire explain presigned-url-expired" in done.stdout
     assert "hush" not in done.stdout
+
+
+def test_a_presigned_url_that_a_program_was_refused_with_is_read_too() -> None:
+    url = (
+        "https://shop.s3.amazonaws.com/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAQWERTYUIOPASDFGH%2F20200101%2Fus-east-1%2Fs3%2F"
+        "aws4_request&X-Amz-Date=20200101T000000Z&X-Amz-Expires=60000&X-Amz-SignedHeaders=host&X-Amz-Security-Token=hush&X-Amz-Signature=0f"
+    )
+    denied = run("-", text=f"requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: {url}")
+    assert denied.stdout.startswith("HTTP 403 for a presigned URL that ended ")
+    assert "it asks for 16 h 40 min, and hardly a session lasts so long" in " ".join(denied.stdout.split())
+    bad = run("-", text=f"requests.exceptions.HTTPError: 400 Client Error: Bad Request for url: {url}")
+    assert "S3 answers 400 when a session has ended" in " ".join(bad.stdout.split())
+    missing = run("-", text=f"requests.exceptions.HTTPError: 404 Client Error: Not Found for url: {url}")
+    assert missing.returncode == 1
+    assert "AWS took the signature" in missing.stdout
+    assert "hush" not in denied.stdout + bad.stdout + missing.stdout
 
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX's")

@@ -54,6 +54,7 @@ MISMATCH = "SignatureDoesNotMatch: The request signature we calculated does not 
         (f"{MISMATCH} X-Forwarded-For: 10.0.0.9", "signing_or_proxy", "between client and AWS"),
         (f"{MISMATCH} {PRESIGNED}", "signing_or_proxy", "signed URL"),
         (f"{MISMATCH} <CanonicalRequest>GET /a%2Fb", "signing_or_proxy", "encoded"),
+        ("<Error><Code>InvalidAccessKeyId</Code><Message>The AWS Access Key Id you provided does not exist in our records.</Message><AWSAccessKeyId>minioadmin</AWSAccessKeyId></Error>", "bad_access_key", "none of AWS's"),
         ("AuthorizationHeaderMalformed: The authorization header is malformed; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".", "bad_access_key", "credential scope"),
         ("IncompleteSignatureException: 'ASIA' not a valid key=value pair (missing equal-sign) in Authorization header (API Gateway)", "unsigned_or_wrong_route", "API Gateway"),
         # helpers

@@ -55,9 +55,10 @@ def explain(what: tuple[str, ...], as_json: bool, jsonl: bool) -> int:
     if len(what) == 1 and len(given) < 4096 and "\n" not in given and os.path.isfile(given):
         try:
             with open(given, "rb") as file:
-                return _text(_read(file), as_json, given)
+                found = _read(file)
         except OSError as error:
             raise click.UsageError(f"{given}: {error.strerror}") from error
+        return _text(found, as_json, given)
     matches = match_text(given)
     if not matches and _seems_a_path(given):
         raise click.UsageError(f"{given}: {'this is a directory' if os.path.isdir(given) else 'there is no such file'}")
@@ -169,6 +170,8 @@ def _rows(source: str) -> int:
                 row = json.loads(line)
                 matches = match_text(row["text"])
                 print(json.dumps({"id": row["id"], **(matches[0].row() if matches else nothing)}))
+    except BrokenPipeError:
+        raise  # whoever reads the answers has had enough
     except OSError as error:
         raise click.UsageError(f"{source}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:

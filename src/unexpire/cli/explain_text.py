@@ -41,7 +41,7 @@ def match_lines(matches: list[Match], now: datetime, *, log: bool) -> Iterator[s
         yield from _row("look at", best.look_at[0])
         for more in best.look_at[1:]:
             yield from _row("", more)
-    if page is not None:
+    if page is not None and best.ailment is not None:
         yield from _row("new keys", f"{page.renewing}: {page.renewing_why}")
     for number, other in enumerate(matches[1:]):
         if number == _MOST_ALSO:
@@ -53,9 +53,10 @@ def match_lines(matches: list[Match], now: datetime, *, log: bool) -> Iterator[s
 
 
 def _headline(best: Match, page: pages.Page | None, now: datetime) -> Iterator[str]:
-    if best.ailment is None and best.url is not None:
+    refused = best.ailment in ("signed-url-denied", "signed-url-bad")
+    if best.url is not None and (best.ailment is None or refused):
         left = remaining(best.url.ends_at, now)
-        text = "a presigned URL"
+        text = f"HTTP {best.status} for a presigned URL" if refused else "a presigned URL"
         if best.url.ends_at is not None and left is not None:
             text += f" that {'ends in ' + words(left) if left else 'ended ' + words(now - best.url.ends_at) + ' ago'}"
     else:

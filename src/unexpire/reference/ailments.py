@@ -309,6 +309,10 @@ AILMENTS: dict[str, Ailment] = {
     "codecommit": Ailment(
         ("registry_token_expired", "registry_login_missing", "config_incomplete", "permission_denied"), ("HTTP403",)
     ),
+    "signed-url-denied": Ailment(
+        ("presigned_url_expired", "signing_or_proxy", "permission_denied", "presigned_session_expired"), ("HTTP403",)
+    ),
+    "signed-url-bad": Ailment(("signing_or_proxy", "presigned_url_expired"), ("HTTP400",)),
     "denied-status": Ailment(("permission_denied", "bad_access_key", "clock_skew")),
     "waiter": Ailment((*_EXPIRED, "aws_side_or_tool_bug"), ("ResourceNotReady",), True),
 }

@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+from ..credentials import format_timestamp
 from .ailments import AILMENTS
 from .ranking import Ranking, Shown, words
 from .refused_keys import ec2_auth_failure, image_pull, key_unknown, s3_token_invalid, token_invalid
 from .signatures import header_malformed, signature_incomplete, signature_mismatch, signature_time
+from .signed_urls import LONGEST_S
 
 __all__ = ["rank"]
 
@@ -29,6 +31,7 @@ def rank(shown: Shown) -> Ranking:
 
 
 _FIVE_MINUTES = timedelta(minutes=5)
+_LONGEST_SESSION = timedelta(hours=12)  # of a role; GetSessionToken's of a user may have 36 hours (STS API reference)
 _WEB_IDENTITY = ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetCredentialsForIdentity", "GetOpenIdToken")
 
 
@@ -354,6 +357,28 @@ def _database(shown: Shown, ranking: Ranking) -> None:
     )
 
 
+def _signed_url(shown: Shown, ranking: Ranking) -> None:
+    url = shown.seen.url
+    if url is None:
+        return
+    if url.lifetime is not None and url.lifetime > timedelta(seconds=LONGEST_S):
+        ranking.first("duration_limit", f"the URL asks for {words(url.lifetime)}, and seven days are the most")
+    elif shown.ailment == "signed-url-bad" and url.temporary:
+        ranking.first(
+            "presigned_session_expired", "S3 answers 400 when a session has ended, and a session signed this URL"
+        )
+        ranking.expiry = True
+    elif url.temporary and url.lifetime is not None and url.lifetime > _LONGEST_SESSION:
+        ranking.second(
+            "presigned_session_expired", f"it asks for {words(url.lifetime)}, and hardly a session lasts so long"
+        )
+    ranking.look(
+        "the body of the answer (curl without -f, response.text): it has AWS's code, which the status alone hides"
+    )
+    if url.ends_at is not None:
+        ranking.look(f"whether the request began before {format_timestamp(url.ends_at)}, the end of the URL")
+
+
 _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "session-expired": _session,
     "web-identity-expired": _web_identity,
@@ -398,5 +423,7 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "codecommit": _codecommit,
     "s3-head": _bare,
     "s3-head-denied": _bare,
+    "signed-url-denied": _signed_url,
+    "signed-url-bad": _signed_url,
     "db-token": _database,
 }

@@ -24,7 +24,7 @@ from .occurrences import Lines
 from .pages_of import page_named, page_of
 from .ranking import Likely, Shown
 from .sentences import BARE, OTHER
-from .services import operation_and_service, status_of
+from .services import operation_and_service, refused_headers, refused_url, status_of
 from .signed_urls import SignedUrl, signed_urls
 
 __all__ = ["LONGEST", "Match", "match_text"]
@@ -200,10 +200,16 @@ _FAMILIAR = frozenset(COMMON) | {
 }
 
 
+_NOTHING_THERE = "HTTP 404 for a signed URL: AWS took the signature, and found nothing at the address"
+
+
 def _nothing_named(flat: Flat, seen: Evidence, elsewhere: str | None) -> list[Match]:
     if seen.url is not None:
-        url = seen.url
-        return [Match(None, True, None, url=url, access_key_id=url.access_key_id, host=url.host, service=url.service)]
+        if refused_url(flat.lower) == "404":
+            return [Match(None, False, None, url=seen.url, about=_NOTHING_THERE)]
+        url, page = seen.url, page_named("presigned-url-expired")
+        facts: dict[str, Any] = {"access_key_id": url.access_key_id, "host": url.host, "service": url.service}
+        return [Match(None, True, None, url=url, page=page, **facts)]
     if elsewhere:
         return [Match(None, False, None, about=elsewhere)]
     # A code of AWS's in running text, in no layout: it is named, and nothing is made of it.
@@ -211,8 +217,16 @@ def _nothing_named(flat: Flat, seen: Evidence, elsewhere: str | None) -> list[Ma
     return [Match(familiar, False, None, page=page_named(familiar))] if familiar else []
 
 
+_REFUSED_URL = {"403": "signed-url-denied", "400": "signed-url-bad"}
+_REFUSED_HEADERS = {"403": "s3-head-denied", "400": "s3-head"}
+
+
 def _bare_status(flat: Flat) -> list[Candidate]:
-    """Nothing but 401 or 403 from a host of AWS: an error of this kind is possible, and no more can be said."""
+    """Nothing but a status, of a signed URL or from a host of AWS: an error of this kind is possible, and no more can be said."""
+    for refused, ailments in ((refused_url, _REFUSED_URL), (refused_headers, _REFUSED_HEADERS)):
+        status = refused(flat.lower)
+        if status in ailments:
+            return [Candidate(ailments[status], f"HTTP{status}", 0, 0, BARE, True)]
     if status_of(flat.text) not in (401, 403) or operation_and_service(flat.text)[2] is None:
         return []
     return [Candidate("denied-status", None, 0, 0, BARE, False)]
@@ -224,6 +238,8 @@ def _match(flat: Flat, best: Candidate, seen: Evidence, elsewhere: str | None) -
         operation = best.mention.operation
     code = code_of(best, service, flat)
     status = best.mention.status if best.mention and best.mention.status else status_of(flat.text)
+    if status is None and code and code.removeprefix("HTTP").isdigit():
+        status = int(code.removeprefix("HTTP"))
     facts: dict[str, Any] = {
         "service": service,
         "operation": operation,

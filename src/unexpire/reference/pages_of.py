@@ -21,6 +21,8 @@ _PAGES: tuple[tuple[str, str, str], ...] = (
     ("pod-identity-expired", "", "pod-identity-token-expired"),
     ("device-code-expired", "", "device-code-expired"),
     ("presigned-expired", "", "presigned-url-expired"),
+    ("signed-url-denied", "", "presigned-url-expired"),
+    ("signed-url-bad", "", "presigned-session-ended"),
     ("still-expired", "", "metadata-stale"),
     ("already-expired", "", "metadata-stale"),
     ("signature-expired", r"probable clock skew error", "clock-skew"),

@@ -131,6 +131,9 @@ def s3_token_invalid(shown: Shown, ranking: Ranking) -> None:
     )
 
 
+_NO_AWS_KEY = r"<awsaccesskeyid>(?!a[ks]ia|redact|exampl|hidden|your|x{3})[a-z0-9/+=_-]{3,128}<"
+
+
 def key_unknown(shown: Shown, ranking: Ranking) -> None:
     key = shown.seen.access_key_id or ""
     if key.startswith("ASIA"):
@@ -142,6 +145,8 @@ def key_unknown(shown: Shown, ranking: Ranking) -> None:
         ranking.first(
             "bad_access_key", "the key in the text is a long-term one (AKIA): deleted, mistyped or of another partition"
         )
+    elif shown.seen.says(_NO_AWS_KEY):
+        ranking.first("bad_access_key", "the key in the answer is none of AWS's, which begin with AKIA or ASIA")
     elif shown.seen.says(r"(?<!aws )access key id you provided"):
         ranking.first("bad_access_key", "these are the words of another store that speaks S3's language, without `AWS`")
     _region(shown.seen, ranking)

@@ -237,6 +237,12 @@ _STATUS = re.compile(
     r"['\"]?[:=] ?(\d{3})\b"
     r"|\(HTTP (\d{3})\)|HTTP/[\d.]{1,3} (\d{3})\b|resulted in a `(\d{3}) |\bHTTP (?:status |error |code )?(\d{3})\b"
 )
+_SIGNED_URL = re.compile(r"[?&](?:x-amz-credential|x-amz-signature|awsaccesskeyid|key-pair-id)=")
+_HEADERS_OF_S3 = re.compile(r"\bserver ?: ?amazons3\b|\bauthorization: aws(?:4-| a)")
+_REFUSED = re.compile(
+    r"\b(40[034])(?: client error| ?\(?(?:forbidden|bad request|not found))"
+    r"|\b(?:http error|http|returned error:|returned|error|status:?|status code:?|code:?|got|response\.\.\.) (40[034])\b"
+)
 _FIELDS = ("cli", "go", "php", "js", "query", "tcall")
 
 
@@ -320,3 +326,18 @@ def status_of(text: str) -> int | None:
     """The HTTP status that the text prints, if one."""
     match = _STATUS.search(text)
     return int(next(group for group in match.groups() if group)) if match else None
+
+
+def refused_url(lower: str) -> str | None:
+    """The status, 400, 403 or 404, that any HTTP client prints in a text where a signed URL stands; `lower`: the text in small letters."""
+    return _refusal(lower) if _SIGNED_URL.search(lower) else None
+
+
+def refused_headers(lower: str) -> str | None:
+    """The same where the headers of a signed request to S3, or of its answer, are printed."""
+    return _refusal(lower) if _HEADERS_OF_S3.search(lower) else None
+
+
+def _refusal(lower: str) -> str | None:
+    match = _REFUSED.search(lower)
+    return (match[1] or match[2]) if match else None

@@ -69,6 +69,12 @@ def tables() -> dict[str, Any]:
         "service": javascript(services._SERVICE.pattern),
         "host": javascript(services._HOST.pattern),
         "status": javascript(services._STATUS.pattern),
+        "signedUrl": javascript(services._SIGNED_URL.pattern),
+        "refused": javascript(services._REFUSED.pattern),
+        "refusedUrl": match._REFUSED_URL,
+        "headersOfS3": javascript(services._HEADERS_OF_S3.pattern),
+        "refusedHeaders": match._REFUSED_HEADERS,
+        "nothingThere": match._NOTHING_THERE,
         "gutter": javascript(normalise._GUTTER.pattern),
     }
 

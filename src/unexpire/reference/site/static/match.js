@@ -22,7 +22,7 @@
       in: new Map(raw.ailmentIn.map(([ailment, code, other]) => [ailment + "|" + code, other])),
       awsSigns: once(raw.awsSigns), tls: once(raw.tls), registry: once(raw.registry), starts: once(raw.startsMachines), status400: once(raw.status400), bedrock: once(raw.bedrock), jsonBody: once(raw.jsonBody),
       asExpected: once(raw.asExpected), sums: once(raw.sums), operation: all(raw.operation),
-      service: all(raw.service), host: new RegExp(raw.host, "gi"), status: once(raw.status), gutter: new RegExp("^(?:" + raw.gutter + ")"),
+      service: all(raw.service), host: new RegExp(raw.host, "gi"), status: once(raw.status), signedUrl: once(raw.signedUrl), headersOfS3: once(raw.headersOfS3), refused: once(raw.refused), gutter: new RegExp("^(?:" + raw.gutter + ")"),
     });
     return T;
   }
@@ -315,6 +315,11 @@
     return null;
   }
 
+  function refusal(where, lower) {
+    const match = where.test(lower) && T.refused.exec(lower);
+    return match ? match[1] || match[2] : "";
+  }
+
   // match.py
   function weight(found) {
     let points = 0;
@@ -353,9 +358,12 @@
     }
     const elsewhere = whose(flat.lower), groups = new Set(), results = [];
     if (!found.some((c) => c.tier > OTHER || c.printed)) {
-      const status = T.status.exec(flat.text), value = status ? +status.slice(1).find(Boolean) : 0;
+      const status = T.status.exec(flat.text), value = status ? +status.slice(1).find(Boolean) : 0, url = refusal(T.signedUrl, flat.lower), headers = refusal(T.headersOfS3, flat.lower);
       T.host.lastIndex = 0;
-      if ((value === 401 || value === 403) && T.host.test(flat.text)) {
+      const refused = has(T.refusedUrl, url) ? [T.refusedUrl[url], url] : has(T.refusedHeaders, headers) ? [T.refusedHeaders[headers], headers] : null;
+      if (refused) {
+        found = [{ ailment: refused[0], code: "HTTP" + refused[1], start: 0, end: 0, tier: BARE, printed: true, rule: null, mention: null }, ...found];
+      } else if ((value === 401 || value === 403) && T.host.test(flat.text)) {
         found = [{ ailment: "denied-status", code: null, start: 0, end: 0, tier: BARE, printed: false, rule: null, mention: null }, ...found];
       }
     }
@@ -369,8 +377,12 @@
     }
     const sum = results.length && results[0].auth && !results[0].code ? T.sums.exec(flat.text) : null;
     if (sum) Object.assign(results[0], { code: sum[0], printed: true });
+    if (!results.length && T.signedUrl.test(flat.lower)) {
+      const gone = refusal(T.signedUrl, flat.lower) === "404";
+      results.push({ page: gone ? null : pageNamed("presigned-url-expired"), code: null, auth: !gone, about: gone ? T.nothingThere : null, tier: BARE });
+    }
     if (!results.length && elsewhere) results.push({ page: null, code: null, auth: false, about: elsewhere, tier: OTHER });
-    if (!results.length && !/x-amz-|signature=/i.test(flat.text)) {
+    if (!results.length) {
       const word = (flat.text.match(/\b[A-Z]\w{5,40}\b/g) || []).find((w) => T.familiar.has(w));
       if (word) results.push({ page: pageNamed(word), code: word, auth: false, about: null, tier: OTHER });
     }
