@@ -63,6 +63,12 @@ def diagnose(
         seen = _seen(text)
         if seen is None:
             click.echo("nothing in that text is an error of AWS credentials; this is what is found here:", err=True)
+        elif (
+            seen.finding is None
+            and seen.page is not None
+            and (seen.presigned is None or seen.presigned.ends_at > environment.now())
+        ):
+            click.echo(f"that text does not tell why; what it can be: unexpire explain {seen.page}", err=True)
     until = environment.now() + lasting if lasting is not None else None
     snapshot = gather(environment, profile=profile, role=role, online=not offline, seen=seen, until=until)
     diagnosis = judge(snapshot)

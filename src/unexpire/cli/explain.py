@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ..reference import page as pages
-from ..reference.match import LONGEST, Match, match_text
+from ..reference.match import LONGEST, Match, as_of, match_text
 from ..reference.normalise import decode
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def _by_name(name: str, as_json: bool) -> int:
 
 def _text(matches: list[Match], as_json: bool, source: str, text: str = "") -> int:
     """Print what a text shows; 1 where it is none of ours. `text` is it, where it came as an argument."""
+    now = datetime.now(UTC)
+    matches = [as_of(match, now) for match in matches]
     from .explain_text import match_lines, other_lines
 
     named: dict[str, str] = {}
@@ -153,7 +155,7 @@ def _text(matches: list[Match], as_json: bool, source: str, text: str = "") -> i
     if as_json:
         _print_json(_report("text", matches=matches, aws=error, nearest=tuple(named)))
     elif ours:
-        _print(match_lines(ours, datetime.now(UTC), log=source not in ("text",)))
+        _print(match_lines(ours, now, log=source not in ("text",)))
     else:
         _print(other_lines(matches[0] if matches else None, error, named))
     return 0 if ours else 1

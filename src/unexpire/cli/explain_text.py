@@ -41,15 +41,15 @@ def match_lines(matches: list[Match], now: datetime, *, log: bool) -> Iterator[s
         yield from _row("look at", best.look_at[0])
         for more in best.look_at[1:]:
             yield from _row("", more)
-    if page is not None and best.ailment is not None:
+    if page is not None:
         yield from _row("new keys", f"{page.renewing}: {page.renewing_why}")
     for number, other in enumerate(matches[1:]):
         if number == _MOST_ALSO:
             yield from _row("also", f"{len(matches) - 1 - number} more")
             break
         yield from _row("also", f"{other.code or other.message or other.ailment}{_count(other)}")
-    if best.page:
-        yield from _row("more", f"unexpire explain {best.page}")
+    if best.page or best.url is not None:
+        yield from _row("more", f"unexpire explain {best.page or 'presigned-url-expired'}")
 
 
 def _headline(best: Match, page: pages.Page | None, now: datetime) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import IO
 
 from ..diagnosis.seen import Presigned, SeenError
 from ..findings import CODES
-from ..reference.match import LONGEST, Match, match_text
+from ..reference.match import LONGEST, Match, as_of, match_text
 from ..reference.normalise import decode
 
 __all__ = ["finding_of", "seen_in", "seen_in_stream"]
@@ -44,14 +45,14 @@ class _Chained:
 
 
 def _told(matches: list[Match]) -> SeenError | None:
-    found = next((match for match in matches if match.aws_auth), None)
+    found = next((as_of(match, datetime.now(UTC)) for match in matches if match.aws_auth), None)
     # A refusal or a broken connection is no error of credentials, and yet an answer to "why did it fail".
     found = found or next((match for match in matches if match.page in _BESIDES), None)
     if found is None:
         return None
     url = found.url
     presigned = None
-    if url is not None and url.signed_at is not None and url.ends_at is not None and url.access_key_id is not None:
+    if url is not None and url.ends_at is not None and url.access_key_id is not None:
         presigned = Presigned(url.signed_at, url.ends_at, url.access_key_id, url.has_session_token)
     return SeenError(
         code=found.code,
@@ -140,6 +141,10 @@ def finding_of(match: Match) -> str | None:
         if match.operation in ("AssumeRole", "AssumeRoot"):
             return "source-expired"
         return "presigned-session-ended" if match.url is not None else "expired-session"
+    if match.ailment == "signed-url-denied":
+        return None  # the status tells no more than the URL's own end, which is looked at first
+    if match.ailment == "signed-url-bad" and match.causes[0].label != "presigned_session_expired":
+        return None
     if match.ailment in ("key-unknown", "s3-token-invalid") and (match.access_key_id or "").startswith("ASIA"):
         # S3 knows no temporary key without its token.
         return "missing-session-token" if match.ailment == "key-unknown" else "key-rejected"

@@ -12,7 +12,8 @@ __all__ = ["Presigned", "SeenError"]
 class Presigned:
     """The public facts of a presigned URL: when it was signed, until when it is good, and by which key."""
 
-    signed_at: datetime
+    signed_at: datetime | None
+    """Known of Signature Version 4 only."""
     ends_at: datetime
     access_key_id: str
     has_session_token: bool

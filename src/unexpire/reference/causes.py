@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from ..credentials import format_timestamp
 from .ailments import AILMENTS
 from .ranking import Ranking, Shown, words
 from .refused_keys import ec2_auth_failure, image_pull, key_unknown, s3_token_invalid, token_invalid
@@ -375,8 +374,6 @@ def _signed_url(shown: Shown, ranking: Ranking) -> None:
     ranking.look(
         "the body of the answer (curl without -f, response.text): it has AWS's code, which the status alone hides"
     )
-    if url.ends_at is not None:
-        ranking.look(f"whether the request began before {format_timestamp(url.ends_at)}, the end of the URL")
 
 
 _RULES: dict[str, Callable[[Shown, Ranking], None]] = {

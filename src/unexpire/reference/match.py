@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from ..credentials import format_timestamp
@@ -27,7 +28,7 @@ from .sentences import BARE, OTHER
 from .services import operation_and_service, refused_headers, refused_url, status_of
 from .signed_urls import SignedUrl, signed_urls
 
-__all__ = ["LONGEST", "Match", "match_text"]
+__all__ = ["LONGEST", "Match", "as_of", "match_text"]
 
 LONGEST = 1_000_000
 """Characters of one text that are looked at as a whole; longer ones are logs, and `scan` reads those in blocks."""
@@ -104,6 +105,15 @@ class Match:
             "causes": [cause.label for cause in self.causes],
             "expiry_related": self.expiry_related,
         }
+
+
+def as_of(match: Match, now: datetime) -> Match:
+    """The match without the cause that its URL has ended, and that cause's page, where the URL lives still."""
+    if match.url is None or match.url.ends_at is None or match.url.ends_at <= now:
+        return match
+    causes = tuple(cause for cause in match.causes if cause.label != "presigned_url_expired")
+    page = page_named(match.code) if match.ailment == "signed-url-denied" else match.page
+    return replace(match, causes=causes, page=page)
 
 
 def match_text(text: str | Iterable[str], *, ours_only: bool = False) -> list[Match]:
@@ -207,9 +217,8 @@ def _nothing_named(flat: Flat, seen: Evidence, elsewhere: str | None) -> list[Ma
     if seen.url is not None:
         if refused_url(flat.lower) == "404":
             return [Match(None, False, None, url=seen.url, about=_NOTHING_THERE)]
-        url, page = seen.url, page_named("presigned-url-expired")
-        facts: dict[str, Any] = {"access_key_id": url.access_key_id, "host": url.host, "service": url.service}
-        return [Match(None, True, None, url=url, page=page, **facts)]
+        url = seen.url
+        return [Match(None, True, None, url=url, access_key_id=url.access_key_id, host=url.host, service=url.service)]
     if elsewhere:
         return [Match(None, False, None, about=elsewhere)]
     # A code of AWS's in running text, in no layout: it is named, and nothing is made of it.

@@ -152,16 +152,16 @@ _MORE_PRECISE = {
 
 def _presigned(s: Snapshot, url: Presigned) -> Finding | None:
     now = s.true_now
-    evidence = [
-        Evidence("signed", format_timestamp(url.signed_at), "X-Amz-Date"),
-        Evidence("good until", format_timestamp(url.ends_at), "X-Amz-Expires"),
-        Evidence("access key id", url.access_key_id, "X-Amz-Credential"),
-    ]
+    evidence = [Evidence("good until", format_timestamp(url.ends_at)), Evidence("access key id", url.access_key_id)]
+    after = ""
+    if url.signed_at is not None:
+        evidence.insert(0, Evidence("signed", format_timestamp(url.signed_at), "X-Amz-Date"))
+        after = f", {span(url.ends_at - url.signed_at)} after it was signed"
     run = (f"unexpire run --profile NAME -- {s.command}",)
     if url.ends_at <= now:
         return Finding(
             "presigned-url-expired",
-            f"the URL ended {ago(url.ends_at, now)}, {span(url.ends_at - url.signed_at)} after it was signed",
+            f"the URL ended {ago(url.ends_at, now)}{after}",
             tuple(evidence),
             remedies.by_human("sign a new one", "aws s3 presign s3://BUCKET/KEY --expires-in 3600"),
             Severity.ERROR,
