@@ -245,6 +245,7 @@ _EXPIRED = "The security token included in the request is expired"
         (f"{_EXPIRED}\n    at x (/app/node_modules/@aws-sdk/client-secrets-manager/dist-cjs/index.js:1:1)", "secretsmanager"),
         (f"{_EXPIRED}\n\tat com.amazonaws.services.kinesis.X.doInvoke(X.java:2893)", "kinesis"),
         (f"{_EXPIRED}\n\tat software.amazon.awssdk.services.ssm.X.getParameter(X.java:1)", "ssm"),
+        (f"aws.sdk.kotlin.services.dynamodb.model.DynamoDbException: {_EXPIRED}", "dynamodb"),
         (f"error in aws_sdk_dynamodb::operation::get_item: {_EXPIRED}", "dynamodb"),
         (f"{_EXPIRED}\n\t/go/pkg/mod/github.com/aws/aws-sdk-go-v2/service/ecs@v1.30.0/api_op_ListClusters.go:50", "ecs"),
         (f"PHP Fatal error: Uncaught Aws\\Sqs\\Exception\\SqsException: {_EXPIRED}", "sqs"),

@@ -223,7 +223,7 @@ _OPERATION = re.compile(
 )
 _SERVICE = re.compile(
     r"\(Service: (?P<java>[\w .]{2,60})[;,]|\bA(?:ws|WS)::(?P<ruby>\w{2,60})::Errors|\bAmazon\.(?P<net>\w{2,60})\.(?=[A-Z])"
-    r"|@aws-sdk/client-(?P<js>[\w-]{2,60})|com\.amazonaws\.services\.(?P<j1>\w{2,60})\.|software\.amazon\.awssdk\.services\.(?P<j2>\w{2,60})\."
+    r"|@aws-sdk/client-(?P<js>[\w-]{2,60})|com\.amazonaws\.services\.(?P<j1>\w{2,60})\.|(?:software\.amazon\.awssdk|aws\.sdk\.kotlin)\.services\.(?P<j2>\w{2,60})\."
     r"|\baws[_-]sdk[_-](?P<rust>\w{2,60})::|aws-sdk-go(?:-v2)?/service/(?P<gosvc>\w{2,60})|\bAws\\+(?P<php>\w{2,60})\\+Exception"
     r"|\b(?P<search>elasticsearch|opensearchpy)\.exceptions\.\w|/services/(?P<jsv2>\w{2,40})\.js|\b(?:Amazon|AWS)(?P<base>\w{2,60}?)Exception\b"
     r"|\b(?P<jdbc>Athena)JDBC\b"
