@@ -235,3 +235,51 @@ def test_a_home_that_may_not_be_written(lab: Lab, open_home: Path, somebody: dic
     assert done.stderr.startswith("unexpire: ")
     assert "Traceback" not in done.stderr
     assert (open_home / ".aws/credentials").read_bytes() == before
+
+
+COMMANDS = (
+    ("diagnose", "--profile", "role"),
+    ("status",),
+    ("explain", "ExpiredToken"),
+    ("explain", "--json", "ExpiredToken"),
+    ("--help",),
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_no_room_for_the_output(lab: Lab, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    here = stage(lab, tmp_path)
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "unexpire", *arguments]
+        done = subprocess.run(
+            command, env=here.variables, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "unexpire: the output cannot be written: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX closes the streams")
+@pytest.mark.parametrize(
+    "arguments", [*COMMANDS, ("explain", "--jsonl"), ("diagnose", "--profile", "role", "-")], ids=" ".join
+)
+def test_streams_that_somebody_closed(lab: Lab, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    here = stage(lab, tmp_path)
+    command = ["sh", "-c", 'exec "$@" <&- >&-', "sh", sys.executable, "-m", "unexpire", *arguments]
+    done = subprocess.run(command, env=here.variables, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_a_metadata_service_that_is_off_is_told_from_one_that_is_too_far(lab: Lab, tmp_path: Path) -> None:
+    here = stage(lab, tmp_path, home="empty", imds=True)
+    lab.set_imds(enabled=False)
+    remedy = report(here)[1]["findings"][0]["remedy"]
+    assert "--http-endpoint enabled" in remedy["now"][0]
+    refused = run_command(here, "env")
+    assert "NO_PROXY=169.254.169.254" in refused.stderr
+    assert "hop limit" not in refused.stderr
+    lab.set_imds(enabled=True)
+    lab.outage("imds", "refuse")
+    assert "hop-limit" in " ".join(report(here)[1]["findings"][0]["remedy"]["now"])

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -164,21 +164,26 @@ def _text(matches: list[Match], as_json: bool, source: str, text: str = "") -> i
 def _rows(source: str) -> int:
     """The rows that `--jsonl` promises: one answer a row, in order; a row that is no JSON ends the command."""
     nothing: dict[str, Any] = {"aws_auth": False, "code": None, "causes": [], "expiry_related": False}
-    number = 0
-    try:
-        stream: Iterable[bytes] = sys.stdin.buffer if source == "-" else open(source, "rb")  # noqa: SIM115 - read to its end
-        for number, line in enumerate(stream, 1):  # noqa: B007 - the message below names it
-            if line.strip():
+    for number, line in enumerate(_lines(source), 1):
+        if line.strip():
+            try:
                 row = json.loads(line)
-                matches = match_text(row["text"])
-                print(json.dumps({"id": row["id"], **(matches[0].row() if matches else nothing)}))
-    except BrokenPipeError:
-        raise  # whoever reads the answers has had enough
+                name, matches = row["id"], match_text(row["text"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise click.UsageError(f'line {number} is no row {{"id": …, "text": …}}') from error
+            print(json.dumps({"id": name, **(matches[0].row() if matches else nothing)}))
+    return 0
+
+
+def _lines(source: str) -> Iterator[bytes]:
+    try:
+        if source == "-":
+            yield from sys.stdin.buffer
+        else:
+            with open(source, "rb") as file:
+                yield from file
     except OSError as error:
         raise click.UsageError(f"{source}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise click.UsageError(f'line {number} is no row {{"id": …, "text": …}}') from error
-    return 0
 
 
 def _aws(name: str | None) -> tuple[AwsError | None, tuple[str, ...]]:

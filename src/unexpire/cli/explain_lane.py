@@ -15,7 +15,9 @@ __all__ = ["answer"]
 
 def answer(arguments: list[str]) -> int | None:
     """Print the page of the one name given, and return 0; None when that is not all that was asked."""
-    if len(arguments) != 1 or arguments[0].startswith("-") or len(arguments[0]) > 80 or sys.stdout.isatty():
+    if len(arguments) != 1 or arguments[0].startswith("-") or len(arguments[0]) > 80:
+        return None
+    if sys.stdout is None or sys.stdout.isatty():
         return None
     try:
         name = page.find(arguments[0])
@@ -27,7 +29,7 @@ def answer(arguments: list[str]) -> int | None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # nobody reads any more, or there is no room: the full command says so
         return None
     except (
         UnicodeEncodeError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -100,8 +101,10 @@ def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:
     """Run the command line and end the process: no error of a user's making reaches them as a traceback."""
     if os.environ.get("NO_COLOR"):  # no-color.org; rich looks for itself
         extra["color"] = False
+    _stand_in_for_closed_streams()
     try:
         code = main.main(args=arguments, prog_name="unexpire", standalone_mode=False, **extra)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         _say("interrupted")
@@ -113,13 +116,33 @@ def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:
         _say(str(error), error.hint)
         sys.exit(exit_code_of(error))
     except BrokenPipeError:
-        # The reader went away (`unexpire … | head`): not an error, but the interpreter would report it again while it closes stdout.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()  # the reader went away (`unexpire … | head`): not an error
         sys.exit(0)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _CANNOT_BE_WRITTEN:
+            raise
+        _give_up_stdout()
+        _say(f"the output cannot be written: {error.strerror}", "make room where standard output goes to")
+        sys.exit(1)
     except KeyboardInterrupt:
         _say("interrupted")
         sys.exit(130)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Where standard input or output was closed by whoever started this (``>&-``), there is nothing to read and nobody reads."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open to the end of the process
+
+
+_CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _give_up_stdout() -> None:
+    """The interpreter would report the same again while it closes stdout, with what is left in its buffer."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, hint: str | None = None) -> None:

@@ -15,11 +15,16 @@ from .container import metadata_credentials
 from .identity import identity_of
 from .metadata_http import Reply, ask
 
-__all__ = ["ImdsProvider"]
+__all__ = ["TURNED_OFF", "ImdsProvider"]
 
 _IPV4, _IPV6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials/"
 _TOKEN_TTL_S = "21600"  # noqa: S105 - six hours, the most that the service gives
+TURNED_OFF = (
+    "turn it on for this instance, or keep a proxy out of the way (NO_PROXY=169.254.169.254): "
+    "aws ec2 modify-instance-metadata-options --http-endpoint enabled --instance-id ID"
+)
+"""What a refused token means (AWS knowledge centre, "Troubleshoot instance metadata issues": 403; a forwarded request gets none)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,10 @@ class ImdsProvider:
         """The credentials of the instance's role. Findings: metadata-unreachable, metadata-stale."""
         token = self._get("PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": _TOKEN_TTL_S})
         if token.status != 200 or not token.body:
-            raise self._failed(f"gives no session token (HTTP {token.status})", retryable=token.may_pass)
+            refused = self._failed(f"gives no session token (HTTP {token.status})", retryable=token.may_pass)
+            if token.status == 403:
+                refused.hint = TURNED_OFF
+            raise refused
         headers = {"X-aws-ec2-metadata-token": token.text.strip()}
         named = self._get("GET", _CREDENTIALS, headers)
         if named.status == 404 or (named.status == 200 and not named.text.strip()):

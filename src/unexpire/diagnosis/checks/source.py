@@ -10,6 +10,7 @@ from ...errors import InteractionRequired, UnexpireError
 from ...findings import CODES, Action, Evidence, Finding, Remedy, Severity
 from ...providers.aws import UnusableWay
 from ...providers.candidate import Candidate
+from ...providers.imds import TURNED_OFF
 from .. import remedies
 from ..snapshot import SIGNATURE_CODES, Snapshot, State
 from .network import OF_THE_WAY
@@ -283,6 +284,12 @@ def _process(s: Snapshot, winner: Candidate | None) -> Remedy:
 def _metadata(s: Snapshot, winner: Candidate | None) -> Remedy:
     endpoint = s.fetch_error.where if s.fetch_error is not None and s.fetch_error.where else "http://169.254.169.254"
     ttl = "X-aws-ec2-metadata-token-ttl-seconds: 60"
+    if s.fetch_error is not None and s.fetch_error.hint == TURNED_OFF:
+        return remedies.by_human(
+            "turn the service on for this instance, or keep a proxy out of the way",
+            "aws ec2 modify-instance-metadata-options --http-endpoint enabled --instance-id ID",
+            "export NO_PROXY=169.254.169.254",
+        )
     return remedies.by_human(
         "see whether the service answers; in a container on EC2, raise the hop limit of the instance to 2",
         f"curl -sS -m 2 -o /dev/null -w '%{{http_code}}' -X PUT -H '{ttl}' {endpoint}/latest/api/token",
