@@ -283,3 +283,30 @@ def test_a_metadata_service_that_is_off_is_told_from_one_that_is_too_far(lab: La
     lab.set_imds(enabled=True)
     lab.outage("imds", "refuse")
     assert "hop-limit" in " ".join(report(here)[1]["findings"][0]["remedy"]["now"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX sets the limit")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("credential-process", "--profile", "role"), 0),
+        (("env", "--profile", "role"), 0),
+        (("diagnose", "--profile", "role"), 0),
+        (("status",), 0),
+        (("run", "--profile", "role", "--", "true"), 1),
+        (("sync", "role", "--to", "copy"), 1),
+        (("setup", "role", "--yes"), 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_disk_that_takes_nothing(lab: Lab, tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+    """What needs no file works without; what does says so, and leaves every file as it was. No file may grow here (setrlimit(2))."""
+    here = stage(lab, tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / ".aws").iterdir() if path.is_file()}
+    command = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "unexpire", *arguments]
+    done = subprocess.run(
+        command, env=here.variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path: path.read_bytes() for path in before} == before

@@ -159,15 +159,18 @@ def time_left_s() -> float:
 def report(waits_for: str | None) -> None:
     """Leave word, for those who wait for this process, of what it waits for itself. None: for AWS."""
     for lock in _led:
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()} {waits_for or ''}".encode(), 0)
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()} {waits_for or ''}".encode(), 0)
+        except OSError:  # a full disk: they wait without knowing for whom
+            pass
 
 
 def _give_up(lock: int) -> int:
     """Ends with 7 where a human keeps all waiting, else with 9, the network."""
     pid, _, waits_for = os.pread(lock, 200, 0).decode("utf-8", "replace").partition(" ")
     what = f"waits for {waits_for}" if waits_for else "is still fetching"
-    message = f"unexpire: no credentials after {files.LONGEST_WAIT_S} s: process {pid} {what}\n"
+    message = f"unexpire: no credentials after {files.LONGEST_WAIT_S} s: {f'process {pid}' if pid else 'another process'} {what}\n"
     return _say(2, message, 7 if waits_for else 9)
 
 
