@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -128,6 +130,33 @@ def test_an_exception_is_explained_with_its_causes() -> None:
     assert unexpire.explain(ValueError("nothing of the kind")) is None
 
 
+def test_what_a_failed_command_wrote_is_explained() -> None:
+    script = f"import sys; sys.exit({TOKEN_ENDED!r})"
+    for text in (False, True):
+        with pytest.raises(subprocess.CalledProcessError) as failure:
+            subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=text)
+        match = unexpire.explain(failure.value)
+        assert match is not None
+        assert (match.code, match.operation) == ("ExpiredToken", "PutObject")
+    assert unexpire.explain(TOKEN_ENDED.encode()) == unexpire.explain(TOKEN_ENDED)
+
+
+def test_groups_and_notes_of_exceptions_are_read() -> None:
+    group = ExceptionGroup("2 tasks failed", [ValueError("nothing"), ExceptionGroup("1 part", [OSError(TOKEN_ENDED)])])
+    noted = OSError("the upload failed")
+    noted.add_note(TOKEN_ENDED)
+    for error in (group, noted):
+        match = unexpire.explain(error)
+        assert match is not None
+        assert match.code == "ExpiredToken"
+
+
+def test_what_is_neither_an_exception_nor_a_text_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="not int"):
+        unexpire.explain(42)  # type: ignore[arg-type]
+
+
+TOKEN_ENDED = "An error occurred (ExpiredToken) when calling the PutObject operation: The provided token has expired."
 LOG_LINE = b"2026-10-10T10:00:%02dZ INFO  worker-%d handled request id=%d path=/api/items status=200\n"
 ERROR_LINE = b"2026-10-10T%02d:00:00Z ERROR sync: operation error S3: PutObject, https response error StatusCode: 400, RequestID: R%d, HostID: h, api error ExpiredToken: The provided token has expired.\n"
 
