@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -92,6 +93,23 @@ def test_a_log_in_utf_16_is_read_as_powershell_writes_it(tmp_path: Path) -> None
     path = tmp_path / "out.txt"
     path.write_bytes(TOKEN.encode("utf-16"))
     assert run(str(path)).stdout.startswith("ExpiredToken: ")
+
+
+def test_a_packed_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    quiet = "".join(f"2026-10-10T10:00:00Z INFO request {number} was answered\n" for number in range(30_000))
+    packed = gzip.compress(f"{quiet}{TOKEN}\n{quiet}".encode())
+    whole, cut, torn = tmp_path / "app.log.1.gz", tmp_path / "cut.gz", tmp_path / "torn.gz"
+    whole.write_bytes(packed)
+    cut.write_bytes(packed[: len(packed) * 3 // 4])
+    torn.write_bytes(packed[: len(packed) * 3 // 4] + b"\0" * 100)
+    for path in (whole, cut, torn):
+        lines = run(str(path)).stdout.splitlines()
+        assert lines[0].startswith("ExpiredToken: ")
+        assert lines[1] == "  seen      line 30001"
+    command = [sys.executable, "-m", "unexpire", "diagnose", "--offline", "--json", str(whole)]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert "expired-session" in [finding["code"] for finding in json.loads(done.stdout)["findings"]]
 
 
 def test_json_has_the_facts(tmp_path: Path) -> None:

@@ -13,13 +13,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..reference import page as pages
-from ..reference.match import LONGEST, Match, as_of, match_text
-from ..reference.normalise import decode
+from ..reference.match import Match, as_of, match_text
 
 if TYPE_CHECKING:
     from ..reference.models import AwsError
@@ -51,11 +50,15 @@ def explain(what: tuple[str, ...], as_json: bool, jsonl: bool) -> int:
     if _is_name(given) and pages.find(given) is not None:
         return _by_name(given, as_json)
     if given in ("", "-"):
-        return _text(_read(sys.stdin.buffer), as_json, "stdin")
+        from .streams import matches_in
+
+        return _text(matches_in(sys.stdin.buffer), as_json, "stdin")
     if len(what) == 1 and len(given) < 4096 and "\n" not in given and os.path.isfile(given):
+        from .streams import matches_in
+
         try:
             with open(given, "rb") as file:
-                found = _read(file)
+                found = matches_in(file)
         except OSError as error:
             raise click.UsageError(f"{given}: {error.strerror}") from error
         return _text(found, as_json, given)
@@ -86,33 +89,6 @@ def _is_name(given: str) -> bool:
     if not given or given == "-" or len(given) > _NAME_LENGTH:
         return False
     return (not any(sign in given for sign in " \n:/{<")) or pages.find(given) is not None
-
-
-def _read(stream: IO[bytes]) -> list[Match]:
-    """All errors of a stream: as one text when it is short, in blocks when it is a log."""
-    head = b""
-    while len(head) <= LONGEST:
-        piece = stream.read(LONGEST)
-        if not piece:
-            return match_text(decode(head))
-        head += piece
-    from ..reference.scan import scan
-
-    return scan(_Chained(head, stream).read)
-
-
-class _Chained:
-    """What was read already, and then the rest of the stream."""
-
-    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
-        self._head: bytes | None = head
-        self._rest = rest
-
-    def read(self, size: int = -1) -> bytes:
-        if self._head is not None:
-            head, self._head = self._head, None
-            return head
-        return self._rest.read(size)
 
 
 def _by_name(name: str, as_json: bool) -> int:

@@ -7,8 +7,8 @@ from typing import IO
 
 from ..diagnosis.seen import Presigned, SeenError
 from ..findings import CODES
-from ..reference.match import LONGEST, Match, as_of, match_text
-from ..reference.normalise import decode
+from ..reference.match import Match, as_of, match_text
+from .streams import matches_in
 
 __all__ = ["finding_of", "seen_in", "seen_in_stream"]
 
@@ -20,28 +20,7 @@ def seen_in(text: str) -> SeenError | None:
 
 def seen_in_stream(stream: IO[bytes]) -> SeenError | None:
     """The same of a log of any size, which is read in pieces and never held as a whole."""
-    head = b""
-    while len(head) <= LONGEST:
-        piece = stream.read(LONGEST)
-        if not piece:
-            return _told(match_text(decode(head)))
-        head += piece
-    from ..reference.scan import scan
-
-    return _told(scan(_Chained(head, stream).read))
-
-
-class _Chained:
-    """What was read already, and then the rest of the stream."""
-
-    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
-        self._head, self._rest = head, rest
-
-    def read(self, size: int) -> bytes:
-        if self._head:
-            piece, self._head = self._head[:size], self._head[size:]
-            return piece
-        return self._rest.read(size)
+    return _told(matches_in(stream))
 
 
 def _told(matches: list[Match]) -> SeenError | None:
