@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -414,6 +415,43 @@ def test_behind_imds_the_command_starts_when_it_is_answered(lab: Lab, tmp_path: 
 def test_imds_warns_where_sessions_are_too_short_for_it(short_lab: Lab, tmp_path: Path) -> None:
     done = run("--imds", "--", "true", env=variables(short_lab, tmp_path))
     assert "past its end" in done.stderr
+
+
+def sidecar_of(pid: int) -> int:
+    """The process beside the command of this number, by its own command line."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            if b"unexpire.delivery.sidecar" in words and str(pid).encode() in words:
+                return int(entry.name)
+    return 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds the process beside the command in /proc")
+def test_the_folder_of_a_run_whose_server_was_killed_is_removed_by_the_next_run_and_no_other(
+    lab: Lab, tmp_path: Path
+) -> None:
+    env = variables(lab, tmp_path)
+    line = [sys.executable, "-m", "unexpire", "run", "--profile", "role", "--", "sh", "-c", "echo up; read line"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    runtime = tmp_path / "runtime"
+    with subprocess.Popen(line, env=env, **pipes) as killed, subprocess.Popen(line, env=env, **pipes) as served:  # type: ignore[call-overload]
+        assert (killed.stdout.readline(), served.stdout.readline()) == ("up\n", "up\n")
+        mine, others = list(runtime.glob(f"unexpire-run-{killed.pid}-*")), list(runtime.glob(f"*-{served.pid}-*"))
+        assert (len(mine), len(others)) == (1, 1)
+        assert eventually(lambda: bool(sidecar_of(killed.pid)))
+        os.kill(sidecar_of(killed.pid), signal.SIGKILL)
+        assert eventually(lambda: not sidecar_of(killed.pid))
+        assert run("--", "true", env=env).returncode == 0
+        assert mine[0].exists(), "its command runs, and may read its files still"
+        killed.communicate("\n", timeout=60)
+        (runtime / "unexpire-run-notes").mkdir()  # not one of ours, whatever it is called
+        assert run("--", "true", env=env).returncode == 0
+        assert not mine[0].exists()
+        assert (others[0] / "token").exists()
+        served.communicate("\n", timeout=60)
+    (runtime / "unexpire-run-notes").rmdir()
+    assert gone(runtime)
 
 
 def test_where_there_is_no_exec_the_command_is_a_child_and_served_from_here(lab: Lab, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..delivery.child import alive
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -216,19 +217,9 @@ def _serve_for(running: Lab, variables: dict[str, str], pid: int) -> int:
     sys.stdout.close()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    while _alive(pid) and not ended.wait(1):
+    while alive(pid) and not ended.wait(1):
         pass
     return 0
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _for_shell(lifetime: timedelta | None, port: int, home: Path | None) -> int:

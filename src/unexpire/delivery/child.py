@@ -21,6 +21,7 @@ from ..errors import UnexpireError
 
 __all__ = [
     "CommandNotRun",
+    "alive",
     "become",
     "fill_standard_descriptors",
     "find_command",
@@ -162,6 +163,17 @@ def watch_descriptor(pid: int) -> int:
         return int(opened(pid))
     except OSError:
         return -1
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this number runs, or waits for its parent to take note of its end. POSIX only."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user (sudo) now: it lives; or no such number
+        return True
+    return True
 
 
 def fill_standard_descriptors() -> list[int]:

@@ -5,11 +5,9 @@ Nothing here loads a server: the command waits for this process, and only the on
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..credentials import Credentials, KeyKind, format_timestamp
-from ..errors import UnexpireError
 from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
@@ -26,6 +23,7 @@ from . import agent_protocol, child
 from .child_settings import child_files, child_variables, region_of
 from .loopback import answers, bind_loopback
 from .order import PATH, Order, policy_for
+from .run_folder import hold, new_run_folder
 
 if TYPE_CHECKING:
     from ..providers.candidate import Prediction
@@ -54,7 +52,7 @@ class Launch:
 
     def become(self) -> NoReturn:
         """Start the process beside the command, then be the command. Raises CommandNotRun. POSIX only."""
-        folder = private_run_folder(self.environment)
+        folder = new_run_folder(self.environment.variables)
         placeholders = child.fill_standard_descriptors()
         try:
             listener = bind_loopback()
@@ -62,7 +60,7 @@ class Launch:
             variables = self._variables(folder, port)
             watch = child.watch_descriptor(os.getpid())
             line = child.sidecar_command(listener.fileno(), watch, os.getpid(), folder)
-            keep = [listener.fileno(), *([watch] if watch >= 0 else [])]
+            keep = [descriptor for descriptor in (listener.fileno(), watch, hold(folder)) if descriptor >= 0]
             child.start_detached(line, self.order.to_bytes(), keep)
             listener.close()
             if self.order.imds_secret is not None:
@@ -79,7 +77,7 @@ class Launch:
         from .server import ServerThread
         from .serving import Serving
 
-        folder = private_run_folder(self.environment)
+        folder = new_run_folder(self.environment.variables)
         serving: list[Serving] = []
         again = lambda: Environment.of(self.environment.variables, cwd=self.environment.cwd)  # noqa: E731 - read anew each time
         try:
@@ -206,15 +204,6 @@ def _warnings(provider: Provider, held: Credentials, now: datetime, *, imds: boo
     if imds and not os.path.exists("/proc/net/tcp"):
         found.append("--imds: on this system any local user can ask this endpoint while the command runs")
     return found
-
-
-def private_run_folder(environment: Environment) -> Path:
-    """A new folder, 0700, in memory where the system has such a place for this user: XDG_RUNTIME_DIR."""
-    runtime = environment.variables.get("XDG_RUNTIME_DIR", "")
-    for base in (runtime if os.path.isabs(runtime) else None, None):
-        with contextlib.suppress(OSError):
-            return Path(tempfile.mkdtemp(prefix="unexpire-run-", dir=base))
-    raise UnexpireError("no folder for temporary files can be written", hint="export TMPDIR=/a/writable/folder")
 
 
 def _write(path: Path, text: str) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings.environment import Environment, utc_now
+from .child import alive
 from .order import Order
 from .server import Server
 from .serving import Serving
@@ -118,7 +119,7 @@ async def _until_ended(watch: int, pid: int) -> None:
         threading.Thread(target=_wait_with_kqueue, args=(pid, tell), daemon=True).start()
         await done
     else:
-        while _alive(pid):
+        while alive(pid):
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
@@ -129,16 +130,6 @@ def _wait_with_kqueue(pid: int, tell: Callable[[], object]) -> None:
         event = module.kevent(pid, module.KQ_FILTER_PROC, module.KQ_EV_ADD | module.KQ_EV_ONESHOT, module.KQ_NOTE_EXIT)
         module.kqueue().control([event], 1)
     tell()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it became another user (sudo): it lives
-        return True
-    return True
 
 
 if __name__ == "__main__":
