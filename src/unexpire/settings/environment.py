@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from .files import FILE_LIMIT, Origin, Sourced, is_secret_name
+from .files import FILE_LIMIT, AwsFile, Origin, Problem, Sourced, is_secret_name, read_aws_file
 
 if TYPE_CHECKING:
     from .profile import Settings
@@ -122,14 +122,24 @@ class Environment:
         return self.expand(self.variables.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
 
     def settings(self) -> Settings:
-        """Both AWS files, parsed when first asked for and the same ever after."""
+        """Both AWS files, parsed when first asked for and the same ever after. Never raises: a file's problems are part of it."""
         return self._settings
 
     @cached_property
     def _settings(self) -> Settings:
         from .profile import Settings
 
-        return Settings.read(self)
+        return Settings.of(
+            self._aws_file("AWS_CONFIG_FILE", self.config_path),
+            self._aws_file("AWS_SHARED_CREDENTIALS_FILE", self.credentials_path),
+        )
+
+    def _aws_file(self, variable: str, path: Path) -> AwsFile:
+        if self.variables.get(variable) == "":
+            message = f"{variable} is empty: SDKs then read no such file, not the default one"
+            problem = Problem(message, Origin(variable=variable), f"unset {variable}", fatal=False)
+            return AwsFile(self.origin_of(path), problems=(problem,))
+        return read_aws_file(path, self.home)
 
     def expand(self, path: str, *, variables: bool = True) -> Path:
         """`path` with ``$NAME``, ``~`` and a relative start resolved as in the process that this is the environment of.

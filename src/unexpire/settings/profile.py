@@ -7,15 +7,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, ProfileNotFound
-from .files import AwsFile, Origin, Problem, Section, Sourced, read_aws_file
-
-if TYPE_CHECKING:
-    from .environment import Environment
+from .files import AwsFile, Origin, Problem, Section, Sourced
 
 __all__ = ["CREDENTIAL_SOURCES", "Profile", "RoleChain", "Settings"]
 
@@ -96,14 +91,6 @@ class Settings:
     profiles: Mapping[str, Profile] = field(repr=False, default_factory=dict)
     sso_sessions: Mapping[str, Section] = field(repr=False, default_factory=dict)
     services: Mapping[str, Section] = field(repr=False, default_factory=dict)
-
-    @classmethod
-    def read(cls, environment: Environment) -> Settings:
-        """Read both files of `environment`. Never raises."""
-        return cls.of(
-            _read(environment, "AWS_CONFIG_FILE", environment.config_path),
-            _read(environment, "AWS_SHARED_CREDENTIALS_FILE", environment.credentials_path),
-        )
 
     @classmethod
     def of(cls, config: AwsFile, credentials: AwsFile) -> Settings:
@@ -227,14 +214,6 @@ class Settings:
 
 def _at(origin: Origin, message: str, hint: str, finding: str | None = None) -> ConfigurationError:
     return ConfigurationError(message, where=str(origin), hint=hint, finding=finding)
-
-
-def _read(environment: Environment, variable: str, path: Path) -> AwsFile:
-    if environment.variables.get(variable) == "":
-        message = f"{variable} is empty: SDKs then read no such file, not the default one"
-        problem = Problem(message, Origin(variable=variable), f"unset {variable}", fatal=False)
-        return AwsFile(environment.origin_of(path), problems=(problem,))
-    return read_aws_file(path, environment.home)
 
 
 def _name_in(header: str) -> str | None:
