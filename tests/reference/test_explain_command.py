@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 TOKEN = "An error occurred (ExpiredToken) when calling the GetAccessKeyInfo operation: The security token included in the request is expired"
 
+QUIET = "".join(f"2026-10-10T10:00:00Z INFO request {number} was answered\n" for number in range(30_000))
+NOISE = "".join(f"{random.Random(number).randbytes(32).hex()}\n" for number in range(40_000))
+"""What hardly packs, so that a packed file that lost its end has lost none of what stands before."""
 
 _CACHE: dict[str, Path] = {}
 
@@ -95,13 +102,13 @@ def test_a_log_in_utf_16_is_read_as_powershell_writes_it(tmp_path: Path) -> None
     assert run(str(path)).stdout.startswith("ExpiredToken: ")
 
 
-def test_a_packed_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    quiet = "".join(f"2026-10-10T10:00:00Z INFO request {number} was answered\n" for number in range(30_000))
-    packed = gzip.compress(f"{quiet}{TOKEN}\n{quiet}".encode())
-    whole, cut, torn = tmp_path / "app.log.1.gz", tmp_path / "cut.gz", tmp_path / "torn.gz"
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_log_is_read_as_far_as_it_goes(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(f"{QUIET}{TOKEN}\n{NOISE}".encode())
+    whole, cut, torn = tmp_path / "app.log.1", tmp_path / "cut", tmp_path / "torn"
     whole.write_bytes(packed)
-    cut.write_bytes(packed[: len(packed) * 3 // 4])
-    torn.write_bytes(packed[: len(packed) * 3 // 4] + b"\0" * 100)
+    cut.write_bytes(packed[: len(packed) * 7 // 8])
+    torn.write_bytes(packed[: len(packed) * 7 // 8] + b"\0" * 100)
     for path in (whole, cut, torn):
         lines = run(str(path)).stdout.splitlines()
         assert lines[0].startswith("ExpiredToken: ")
@@ -110,6 +117,20 @@ def test_a_packed_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert "expired-session" in [finding["code"] for finding in json.loads(done.stdout)["findings"]]
+
+
+@pytest.mark.parametrize(("start", "tool"), [(b"\x28\xb5\x2f\xfd\x24", "zstd -dc"), (b"PK\x03\x04\x14\0", "unzip -p")])
+def test_what_cannot_be_unpacked_is_not_taken_for_a_text_without_an_error(
+    tmp_path: Path, start: bytes, tool: str
+) -> None:
+    path = tmp_path / "app.log.1"
+    path.write_bytes(start + bytes(range(256)))
+    for command in ("explain", "diagnose"):
+        done = subprocess.run(
+            [sys.executable, "-m", "unexpire", command, str(path)], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 2
+        assert f"{tool} FILE |" in " ".join(done.stderr.split())
 
 
 def test_json_has_the_facts(tmp_path: Path) -> None:

@@ -1,13 +1,20 @@
-"""The errors of a stream of bytes: a file, a pipe, a log of any size, packed by gzip or not."""
+"""The errors of a stream of bytes: a file, a pipe, a log of any size, packed or not."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Protocol
+
+import click
 
 from ..reference.match import LONGEST, match_text
 from ..reference.normalise import decode
 
 if TYPE_CHECKING:
+    import bz2
+    import gzip
+    import lzma
+
     from ..reference.match import Match
 
 __all__ = ["matches_in"]
@@ -18,7 +25,10 @@ class _Readable(Protocol):
 
 
 def matches_in(stream: IO[bytes]) -> list[Match]:
-    """Every distinct error, the one that tells most first: of one text where it is short, of a log in blocks where it is long."""
+    """Every distinct error, the one that tells most first: of one text where it is short, of a log in blocks where it is long.
+
+    Raises UsageError for a file that is packed in a way that nothing here unpacks.
+    """
     source = _unpacked(stream)
     head = b""
     while len(head) <= LONGEST:
@@ -45,21 +55,62 @@ class _Chained:
         return self._rest.read(size)
 
 
+class _Unpacked:
+    """What a packed stream holds. One that is cut off or damaged ends where it cannot be read."""
+
+    def __init__(self, packed: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile, *damage: type[Exception]) -> None:
+        self._packed = packed
+        self._damage = (EOFError, *damage)
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._packed.read1(size)
+        except self._damage:
+            return b""
+
+
 def _unpacked(stream: IO[bytes]) -> _Readable:
-    """A rotated log is packed for the most part (RFC 1952: 1f 8b). One that is cut off or damaged ends where it cannot be read."""
+    """The text of a rotated log, which is packed for the most part. Raises UsageError for what nothing here unpacks."""
     peek = getattr(stream, "peek", None)
-    if peek is None or peek(2)[:2] != b"\x1f\x8b":
-        return stream
+    start = peek(6) if peek is not None else b""
+    for sign, (name, tool, unpack) in _PACKED.items():
+        if start.startswith(sign):
+            try:
+                return unpack(stream)
+            except ImportError:  # bz2 and lzma: where Python was built without them
+                text = f"this is packed by {name}, which is not unpacked here: {tool} FILE | unexpire explain -"
+                raise click.UsageError(text) from None
+    return stream
+
+
+def _gzip(stream: IO[bytes]) -> _Readable:
     import gzip
     import zlib
 
-    packed = gzip.GzipFile(fileobj=stream, mode="rb")
+    return _Unpacked(gzip.GzipFile(fileobj=stream, mode="rb"), zlib.error, gzip.BadGzipFile)
 
-    class Unpacked:
-        def read(self, size: int = -1) -> bytes:
-            try:
-                return packed.read1(size)
-            except (EOFError, zlib.error, gzip.BadGzipFile):
-                return b""
 
-    return Unpacked()
+def _bzip2(stream: IO[bytes]) -> _Readable:
+    import bz2
+
+    return _Unpacked(bz2.BZ2File(stream), OSError)
+
+
+def _xz(stream: IO[bytes]) -> _Readable:
+    import lzma
+
+    return _Unpacked(lzma.LZMAFile(stream), lzma.LZMAError)
+
+
+def _not_here(stream: IO[bytes]) -> _Readable:
+    raise ImportError
+
+
+_PACKED: dict[bytes, tuple[str, str, Callable[[IO[bytes]], _Readable]]] = {
+    b"\x1f\x8b": ("gzip", "gzip -dc", _gzip),  # RFC 1952, section 2.3.1
+    b"BZh": ("bzip2", "bzip2 -dc", _bzip2),
+    b"\xfd7zXZ\0": ("xz", "xz -dc", _xz),  # the .xz file format, section 2.1.1.1
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc", _not_here),  # RFC 8878, section 3.1.1
+    b"PK\x03\x04": ("zip", "unzip -p", _not_here),
+}
+"""How a packed file starts: what packed it, what a shell unpacks it with, and what does here."""
