@@ -60,7 +60,7 @@ class _Unpacked:
 
     def __init__(self, packed: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile, *damage: type[Exception]) -> None:
         self._packed = packed
-        self._damage = (EOFError, *damage)
+        self._damage: tuple[type[Exception], ...] = (EOFError, *damage)
 
     def read(self, size: int = -1) -> bytes:
         try:
