@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,19 @@ def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
 class Running:
     """An agent of a test's own, in a home of its own."""
 
+    log: int | None = None
+    """A descriptor that it writes to in place of a file."""
+
     def __init__(self, lab: Lab, home: Path, *words: str, **more: str) -> None:
         self.lab, self.home = lab, home
         (home / "r").mkdir(exist_ok=True)
         self.variables = lab.make_home(home) | {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(home / "r"), **more}
         self.start(*words)
 
-    def start(self, *words: str) -> None:
-        line = [sys.executable, "-m", "unexpire", "agent", *words]
-        with (self.home / "agent.log").open("ab") as log:
+    def start(self, *words: str, under: Sequence[str] = ()) -> None:
+        line = [*under, sys.executable, "-m", "unexpire", "agent", *words]
+        with (self.home / "agent.log").open("ab") as file:
+            log = file.fileno() if self.log is None else self.log
             self.process = subprocess.Popen(line, env=self.variables, stdout=log, stderr=log)
         assert eventually(lambda: self.ask(op="ping") or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -114,6 +115,67 @@ def test_a_second_agent_says_that_there_is_one_and_a_dead_ones_socket_is_no_hind
     assert os.path.exists(agent.path)
     agent.start("role")
     assert agent.credentials("role")[0] == 200
+
+
+def test_one_that_was_taken_for_dead_leaves_the_socket_to_its_successor(agent: Running) -> None:
+    stopped = agent.process
+    stopped.send_signal(signal.SIGSTOP)  # a laptop's lid, a debugger
+    agent.start("role")
+    stopped.send_signal(signal.SIGCONT)
+    stopped.terminate()
+    assert stopped.wait(20) == 0
+    answer = agent.ask(op="ping")
+    assert answer
+    assert answer[1]["pid"] == agent.process.pid != stopped.pid
+
+
+def test_what_was_ignored_when_it_started_does_not_end_it(agent: Running) -> None:
+    agent.stop()
+    agent.start("role", under=["nohup"])
+    agent.process.send_signal(signal.SIGHUP)
+    assert agent.credentials("role")[0] == 200
+    assert agent.stop() == 0
+
+
+def test_it_goes_on_with_all_its_work_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    with Lab(lifetime=timedelta(seconds=6)) as lab:
+        agent = Running(lab, tmp_path)
+        agent.stop()
+        reader, writer = os.pipe()
+        os.close(reader)
+        agent.log = writer
+        try:
+            agent.start("role")
+            assert agent.unexpire("sync", "role", "--to", "legacy").returncode == 0
+            lab.outage("sts", "503")
+            assert eventually(lambda: agent.status("role")["failures_in_a_row"] >= 2, 30)
+            lab.clear_outages()
+            credentials = tmp_path / ".aws" / "credentials"
+            for _ in range(2):
+                before = credentials.read_text()
+                assert eventually(lambda held=before: credentials.read_text() != held), "the copy is written no longer"
+        finally:
+            agent.stop()
+            os.close(writer)
+
+
+def test_status_is_told_while_everybody_waits_for_aws(tmp_path: Path) -> None:
+    with Lab(lifetime=timedelta(seconds=3)) as lab:
+        agent = Running(lab, tmp_path)
+        names = [f"r{number}" for number in range(20)]
+        role = "[profile {}]\nrole_arn = arn:aws:iam::123456789012:role/Deploy\nrole_session_name = {}\nsource_profile = static\n"
+        config = tmp_path / ".aws" / "config"
+        config.write_text(config.read_text() + "".join(role.format(name, name) for name in names))
+        lab.outage("sts", "hang", seconds=60)
+        try:
+            with ThreadPoolExecutor(len(names)) as clients:
+                asked = [clients.submit(agent.credentials, name) for name in names]
+                assert eventually(lambda: all(agent.status(name) for name in names))
+                assert agent.status(names[0])["failures"] == 0
+                assert not any(client.done() for client in asked)
+                lab.clear_outages()
+        finally:
+            agent.stop()
 
 
 def test_a_change_of_the_configuration_is_taken_up(agent: Running) -> None:
@@ -260,6 +322,44 @@ def test_the_commands_use_it_and_status_shows_it(agent: Running) -> None:
     assert "role" in text
     assert agent.unexpire().stdout.splitlines()[0].split()[0] == text.splitlines()[0].split()[0]
     assert not any(secret in text + json.dumps(shown) for secret in agent.lab.secrets())
+
+
+def test_a_command_and_the_agent_do_not_wait_for_each_other_when_both_have_nothing(tmp_path: Path) -> None:
+    """Both want the identity's lock then, and the command's server has it while it asks the agent."""
+    poll = """
+import json, os, sys, time, urllib.error, urllib.request
+url, headers = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"], {"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]}
+failed = False
+while True:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60):
+            if failed:
+                sys.exit()
+    except urllib.error.HTTPError as error:
+        if not failed:
+            print(flush=True)
+        failed = True
+        print(json.load(error)["message"], file=sys.stderr)
+    time.sleep(0.1)
+"""
+    with Lab(lifetime=timedelta(seconds=3)) as lab:
+        agent = Running(lab, tmp_path, "role")
+        try:
+            assert eventually(lambda: agent.status("role").get("access_key_id"))
+            line = [sys.executable, "-m", "unexpire", "run", "--profile", "role", "--", sys.executable, "-c", poll]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            with subprocess.Popen(line, env=agent.variables, **pipes) as command:  # type: ignore[call-overload]
+                lab.outage("sts", "503")
+                command.stdout.readline()  # nothing usable is held any more
+                failed = agent.status("role")["failures_in_a_row"]
+                assert eventually(lambda: agent.status("role")["failures_in_a_row"] > failed, 60)
+                lab.clear_outages()
+                _, said = command.communicate(timeout=60)
+            assert command.returncode == 0
+            assert said
+            assert "under way" not in said
+        finally:
+            agent.stop()
 
 
 def test_a_role_that_no_profile_names_is_kept_as_well_and_two_of_one_name_are_two(agent: Running) -> None:

@@ -417,6 +417,19 @@ def test_imds_warns_where_sessions_are_too_short_for_it(short_lab: Lab, tmp_path
     assert "past its end" in done.stderr
 
 
+def test_where_the_server_cannot_be_started_a_line_says_why_and_nothing_is_left(lab: Lab, tmp_path: Path) -> None:
+    env = variables(lab, tmp_path)
+    said = set()
+    for limit in range(5, 12):  # descriptors: too few to start at all, for the files, for the pipe, and enough
+        line = f"ulimit -n {limit}; exec {sys.executable} -m unexpire run --profile role -- echo ran"
+        done = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=60)
+        assert "Traceback" not in done.stderr or "unexpire" not in done.stderr
+        assert (done.returncode, done.stdout) == (0, "ran\n") or "too many open files" in done.stderr.lower()
+        said.update(done.stderr.splitlines())
+    assert "unexpire: the process that renews beside the command cannot be started: too many open files" in said
+    assert gone(tmp_path / "runtime")
+
+
 def sidecar_of(pid: int) -> int:
     """The process beside the command of this number, by its own command line."""
     for entry in Path("/proc").iterdir():

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
+from pathlib import Path
 
 from fastlane_desk import COMMAND, Desk, eventually
 
+from unexpire.lab import Lab
 from unexpire.settings.files import read_aws_file
 
 ROLE = ("credential-process", "--profile", "role")
@@ -144,6 +147,35 @@ def test_sync_watches_until_it_is_told_to_stop(desk: Desk) -> None:
     assert err == ""
     assert out.count("[old-tool]") == 1
     assert os.stat(file).st_mode & 0o777 == 0o600
+
+
+def test_sync_goes_on_when_nobody_reads_along_and_when_the_file_cannot_be_written_for_a_while(tmp_path: Path) -> None:
+    file, aside = tmp_path / ".aws" / "credentials", tmp_path / ".aws" / "aside"
+
+    def another(than: str) -> str | None:
+        _, _, section = file.read_text().partition("[old-tool]")
+        key = section.partition("aws_access_key_id = ")[2].partition("\n")[0]
+        return key if key != than else None
+
+    with Lab(lifetime=timedelta(seconds=6)) as lab:
+        desk = Desk(lab, tmp_path, lab.make_home(tmp_path) | {"PATH": os.environ["PATH"]})
+        process = desk.start("sync", "web-identity", "--to", "old-tool", "--watch")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        first = eventually(lambda: another(""))
+        second = eventually(lambda: another(first))
+        file.rename(aside)
+        file.mkdir()
+        assert process.stderr.readline().endswith("; going on\n")
+        file.rmdir()
+        aside.rename(file)
+        eventually(lambda: another(second))
+        process.terminate()
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""
+        process.stderr.close()
 
 
 def test_what_env_and_run_have_fetched_has_its_name_in_status_and_prompt(desk: Desk) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,21 +74,20 @@ def _serve(environment: Environment, profiles: tuple[str, ...], access: Access) 
 
     from ..delivery.agent import Agent
     from ..delivery.sidecar import raise_descriptor_limit
+    from .ask import tell
 
     raise_descriptor_limit()
 
     async def main() -> None:
-        agent = Agent(environment, profiles, access=access, say=lambda text: click.echo(f"unexpire: {text}", err=True))
+        agent = Agent(environment, profiles, access=access, say=tell)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, agent.stop)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and `&` of a script: it is to outlive these
+                loop.add_signal_handler(number, agent.stop)
         await agent.serve()
 
     asyncio.run(main())
-    # at once: a call to AWS that hangs in its thread is nothing to wait for
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    os._exit(0)  # at once: a call to AWS that hangs in its thread is nothing to wait for
 
 
 def _install(environment: Environment, profiles: tuple[str, ...], access: Access, *, yes: bool) -> int:

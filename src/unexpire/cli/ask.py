@@ -5,6 +5,7 @@ Never through stdin or stdout, which are data.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -13,7 +14,7 @@ import click
 
 from ..errors import InteractionRequired, UnexpireError
 
-__all__ = ["TerminalPrompt", "at_a_terminal", "has_browser", "say_waiting"]
+__all__ = ["TerminalPrompt", "at_a_terminal", "has_browser", "say_waiting", "tell"]
 
 _CODE = re.compile(r"\d{6}")
 
@@ -98,6 +99,13 @@ def has_browser() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def tell(text: str) -> None:
+    """A line on standard error for who reads along. One that cannot be written (its reader has gone, the disk is full) is dropped:
+    a process that others hang on does not end for it."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: closed
+        click.echo(f"unexpire: {text}", err=True)
+
+
 def say_waiting(error: UnexpireError) -> None:
     """Why the command is not done yet: an outage that it waits out."""
-    click.echo(f"unexpire: {error}; trying again", err=True)
+    tell(f"{error}; trying again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from datetime import timedelta
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..credentials import Credentials
-from ..errors import RefreshFailed
-from .ask import TerminalPrompt, say_waiting
+from ..errors import RefreshFailed, StoreError, UnexpireError
+from .ask import TerminalPrompt, say_waiting, tell
 
 if TYPE_CHECKING:
     from ..delivery.sync import SyncTarget
@@ -78,7 +79,8 @@ def _agent(environment: Environment, profile: str, to: str, *, stop: bool = Fals
 
 
 def _watch(environment: Environment, refresher: Refresher, target: SyncTarget) -> int:
-    """Until SIGTERM or SIGINT. An outage is said once, and outlived for as long as what stands in the file is good."""
+    """Until SIGTERM or SIGINT. What may pass, an outage, a full disk, is said once, and outlived for as long as what stands in the file is
+    good."""
     from ..delivery.sync import next_write
 
     stop = threading.Event()
@@ -89,22 +91,33 @@ def _watch(environment: Environment, refresher: Refresher, target: SyncTarget) -
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     said: str | None = None
+    began = False
+
+    def go_on(error: UnexpireError) -> None:
+        nonlocal said
+        if str(error) != said:
+            said = str(error)
+            tell(f"{said}; going on")
+
     while not stop.is_set():
         pause = _AFTER_A_FAILURE
         try:
             credentials = refresher.current()  # which renews in the background when it is time
             if target.write(credentials):
-                _say(environment, target, credentials)
-            pause, said = next_write(credentials, environment.now()), None
+                with contextlib.suppress(OSError):  # nobody reads along any more; the programs still read the file
+                    _say(environment, target, credentials)
+            pause, said, began = next_write(credentials, environment.now()), None, True
         except RefreshFailed as error:
             if not error.retryable:
                 raise
-            if str(error) != said:
-                said = str(error)
-                click.echo(f"unexpire: {said}; going on", err=True)
+            go_on(error)
             following = refresher.standing().next_attempt
             if following is not None:
                 pause = min(max(following - environment.now(), _SHORTEST_PAUSE), _AFTER_A_FAILURE)
+        except StoreError as error:
+            if not began:
+                raise
+            go_on(error)
         stop.wait(pause.total_seconds())
     return 0
 

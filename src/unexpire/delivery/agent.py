@@ -72,7 +72,9 @@ class Agent:
         self._news = News(say)
         self._snapshots = Snapshots(environment)
         self._keeper = Keeper(clock=self._clock, workers=workers)
+        # Two pools: in an outage every thread of the first may be waiting for AWS, and then above all people want to look.
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="unexpire-waiting")
+        self._looking = ThreadPoolExecutor(2, thread_name_prefix="unexpire-looking")
         self._kept: dict[Asked, Kept] = {}
         self._pinned = [Asked(profile) for profile in profiles]
         self._only = frozenset(self._pinned) if access.only else None
@@ -95,7 +97,7 @@ class Agent:
 
     async def serve(self) -> None:
         """Until `stop`. Raises UnexpireError where another agent runs, or there is no place for the socket."""
-        unix = self._bind()
+        unix, bound = self._bind()
         try:
             self._tokens.load()
             self._pinned += [Asked(profile) for profile, _ in self._copies.pairs if Asked(profile) not in self._pinned]
@@ -120,16 +122,17 @@ class Agent:
                 await server.stop()
         finally:
             self._keeper.stop()
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            with contextlib.suppress(OSError):
-                self.socket_path.unlink()
+            for pool in (self._pool, self._looking):
+                pool.shutdown(wait=False, cancel_futures=True)
+            self._unbind(bound)
             unix.close()
 
     def stop(self) -> None:
         """End `serve`. A renewal under way is given up: what it would have brought is fetched again by whoever needs it."""
         self._stop.set()
 
-    def _bind(self) -> socket.socket:
+    def _bind(self) -> tuple[socket.socket, os.stat_result]:
+        """The listening socket, and what file stands for it."""
         try:
             atomic.private_folder(self.socket_path.parent)
             with atomic.lock(self.socket_path):
@@ -148,10 +151,17 @@ class Agent:
                     os.umask(before)
                 listener.listen(512)
                 listener.setblocking(False)
-                return listener
+                return listener, self.socket_path.stat()
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise StoreError(f"the agent's socket cannot be made: {reason}", where=str(self.socket_path)) from error
+
+    def _unbind(self, bound: os.stat_result) -> None:
+        """Remove the socket's file, unless it is another agent's: one that took this one for dead while it was stopped."""
+        with contextlib.suppress(OSError, StoreError), atomic.lock(self.socket_path):
+            now = self.socket_path.stat()
+            if os.path.samestat(bound, now) and bound.st_mtime_ns == now.st_mtime_ns:  # numbers of files are used again
+                self.socket_path.unlink()
 
     def _own_file(self, name: str) -> Path | None:
         """A file of the agent's in the folder of our cache; None without a home."""
@@ -168,20 +178,27 @@ class Agent:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
-            if self._snapshots.changed():
-                await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
-            if self._copies.pairs:
-                await asyncio.get_running_loop().run_in_executor(self._pool, self._write_copies)
-            # This is all that an agent of ten thousand does while nothing is due: one pass, that makes no object for any of them.
-            concerned = [
-                kept
-                for kept in list(self._kept.values())
-                if kept.refresher.error is not None or not kept.source.renewable or kept.asked.name in self._news
-            ]
-            self._look_after_logins(concerned)
-            self._forget_the_unasked()
-            self._notices.look(concerned, self._clock())
-            self._news.of(concerned, self._copies.problems)
+            try:
+                await self._look_after_all()
+            except Exception as error:
+                # the copies, the settings and the notices of everybody hang on the next round, whatever went wrong in this one
+                self._news.trouble("agent", f"a round of its work failed: {type(error).__name__}")
+
+    async def _look_after_all(self) -> None:
+        if self._snapshots.changed():
+            await self._in_pool(self._follow_settings)
+        if self._copies.pairs:
+            await self._in_pool(self._write_copies)
+        # This is all that an agent of ten thousand does while nothing is due: one pass, that makes no object for any of them.
+        concerned = [
+            kept
+            for kept in list(self._kept.values())
+            if kept.refresher.error is not None or not kept.source.renewable or kept.asked.name in self._news
+        ]
+        self._look_after_logins(concerned)
+        self._forget_the_unasked()
+        self._notices.look(concerned, self._clock())
+        self._news.of(concerned, self._copies.problems)
 
     # --- what is kept
 
@@ -284,7 +301,7 @@ class Agent:
 
     def _in_pool(self, work: Callable[[], T]) -> Awaitable[T]:
         """For what looks at every identity: with thousands, the programs that ask for their keys would wait for it."""
-        return asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return asyncio.get_running_loop().run_in_executor(self._looking, work)
 
     def _http_on_link(self, request: Request) -> Response | Awaitable[Response]:
         return self._metrics.timed("link", self._endpoint.on_link(request))
@@ -326,7 +343,7 @@ class Agent:
         if self._only is not None and (asked not in self._only or operation == "sync"):
             return 403, {"message": f"this agent gives the sessions that it was started for, and not {asked.name}"}
         if self._snapshots.changed():
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._follow_settings)
+            await self._in_pool(self._follow_settings)
         try:
             kept = self.keep(asked)
             if operation == "credentials":
@@ -344,6 +361,8 @@ class Agent:
     async def _credentials(self, kept: Kept, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if request.get("identity") not in (None, kept.source.identity):
             return 409, {"message": "by the agent's settings this is another identity"}
+        if request.get("wait") is False and kept.held.usable() is None:
+            return 503, {"message": "nothing usable is held"}
         try:
             credentials = await kept.held.credentials(_PATIENCE_S)
         except RefreshFailed as error:

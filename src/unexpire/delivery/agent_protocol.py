@@ -152,13 +152,18 @@ def ask_for_credentials(
     profile: str | None,
     role: RoleRequest | None,
     identity: str,
+    wait: bool = True,
     timeout_s: float = 10.0,
 ) -> Credentials | None:
-    """The agent's set for this identity; None where it has none to give. Never raises."""
+    """The agent's set for this identity; None where it has none to give. Never raises.
+
+    ``wait=False``: what it holds, and no renewal that it would first have to make. For who holds the identity's lock, which the
+    agent would wait for in its turn.
+    """
     path = socket_path(variables, home)
     if path is None or not os.path.exists(path):
         return None
-    answer = ask(path, _request(profile, role, identity), timeout_s=timeout_s)
+    answer = ask(path, {**_request(profile, role, identity), "wait": wait}, timeout_s=timeout_s)
     if answer is None or answer[0] != 200:
         return None
     return _credentials(answer[1])

@@ -112,13 +112,9 @@ class Held:
 
     async def credentials(self, patience_s: float | None = None) -> Credentials:
         """A usable set, or UnexpireError (retryable where the wait was cut short)."""
-        held = self.source.peek()
+        held = self.usable()
         if held is not None:
-            freshness = self.source.policy.freshness(held, self.clock())
-            if freshness is Freshness.STALE:
-                self._tell_stale()
-            if freshness is not Freshness.EXPIRED:
-                return held
+            return held
         if self._asking is None:
             self._asking = asyncio.get_running_loop().run_in_executor(self._pool, self.source.current)
             self._asking.add_done_callback(self._asked)
@@ -129,6 +125,16 @@ class Held:
         if self.source.policy.freshness(fetched, self.clock()) is Freshness.EXPIRED:
             raise RefreshFailed("the source gave a session that is already past its end", retryable=True)
         return fetched
+
+    def usable(self) -> Credentials | None:
+        """What is held, where it can be used: asks and waits for nobody."""
+        held = self.source.peek()
+        if held is None:
+            return None
+        freshness = self.source.policy.freshness(held, self.clock())
+        if freshness is Freshness.STALE:
+            self._tell_stale()
+        return held if freshness is not Freshness.EXPIRED else None
 
     def _tell_stale(self) -> None:
         """At most once a second: in an outage every request finds the set stale."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..credentials import Credentials, KeyKind, format_timestamp
+from ..errors import UnexpireError
 from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
@@ -67,8 +68,14 @@ class Launch:
                 answers(port, _IMDS_READY_WITHIN_S)
             for descriptor in placeholders:
                 os.close(descriptor)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError):
+                reason = (error.strerror or type(error).__name__).lower()
+                raise UnexpireError(
+                    f"the process that renews beside the command cannot be started: {reason}",
+                    hint="ulimit -a; df -h",
+                ) from error
             raise
         child.become(self.path, self.command, variables)
 

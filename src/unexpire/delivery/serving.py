@@ -234,7 +234,12 @@ class _AgentFirst(Around):
         """The agent's set where it is a better one than a renewal would replace, else the source's."""
         home = str(self.environment.home) if self.environment.home is not None else None
         given = ask_for_credentials(
-            self.environment.variables, home, profile=self.order.profile, role=self.order.role, identity=self.identity
+            self.environment.variables,
+            home,
+            profile=self.order.profile,
+            role=self.order.role,
+            identity=self.identity,
+            wait=False,
         )
         if given is not None and DEFAULT_POLICY.freshness(given, self.environment.now()) is Freshness.FRESH:
             return given
