@@ -62,6 +62,7 @@ class Refresher:
                 fails at once. Counted from the first attempt in vain, whoever's it was: once an outage has lasted that long, all fail
                 at once. An attempt that has begun by then is waited for.
     wait        how the pauses in between are spent, in seconds.
+    accepts     whether a set that another process left in the store may be taken; by default any.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Refresher:
         background: Callable[[Callable[[], None]], None] = _in_background,
         patience: timedelta | None = None,
         wait: Callable[[float], None] = time.sleep,
+        accepts: Callable[[Credentials], bool] = lambda found: True,
     ) -> None:
         self.provider = provider
         self.policy = policy
@@ -82,6 +84,7 @@ class Refresher:
         self._store = store
         self._background = background
         self._patience, self._wait = patience, wait
+        self._accepts = accepts
         self._tries = Attempts(backoff if backoff is not None else Backoff())
         self._held: Credentials | None = None
         self._rejected: set[str] = set()
@@ -312,7 +315,7 @@ class Refresher:
     def _from_store(self, known: Credentials | None) -> Credentials | None:
         """What another process renewed in the meantime, if it is usable, not `known`, and not one that AWS refused."""
         found, held = self._stored(), self._held
-        if found is None or found.access_key_id in self._rejected:
+        if found is None or found.access_key_id in self._rejected or not self._accepts(found):
             return None
         if any(other is not None and other.access_key_id == found.access_key_id for other in (known, held)):
             return None

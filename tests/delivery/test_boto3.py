@@ -5,13 +5,16 @@ from __future__ import annotations
 import concurrent.futures
 import copy
 import io
+import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -22,6 +25,7 @@ from boto3_setting import Clock, clock, home, lab, renewals, running_lab, write_
 from botocore.config import Config
 
 import unexpire
+from unexpire.credentials import Credentials
 from unexpire.delivery.boto3 import session_of
 from unexpire.delivery.source import Source, SourceRequest
 from unexpire.lab import Lab
@@ -334,6 +338,72 @@ class TestRewrittenFile:
             aws_session_token=foreign.session_token,
         )
         assert client.get_caller_identity()["Account"] == lab.account
+
+
+class TestMovedElsewhere:
+    """A session stays in the account it began in, whoever fetched its first keys and whoever fetches the next, in a child as well."""
+
+    ELSEWHERE = "210987654321"
+
+    @pytest.fixture
+    def two(self, lab: Lab, home: Path) -> Iterator[tuple[boto3.Session, boto3.Session]]:
+        """One that fetched its keys, and one that found them in the cache; then they end, and the source leads to another account."""
+        printed = home / "printed.json"
+        config = home / ".aws" / "config"
+        config.write_text(
+            f"{config.read_text()}\n[profile printed]\ncredential_process = cat {printed}\nregion = us-east-1\n"
+        )
+        printed.write_text(_document(lab.issue_session()))
+        sessions = unexpire.boto3_session("printed"), unexpire.boto3_session("printed")
+        assert [session.client("sts").get_caller_identity()["Account"] for session in sessions] == [lab.account] * 2
+        with Lab(account=self.ELSEWHERE) as other:
+            printed.write_text(_document(other.issue_session()))
+            lab.end_all_sessions()
+            yield sessions
+
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_it_stays(self, lab: Lab, two: tuple[boto3.Session, ...], which: int) -> None:
+        assert _refusal_of(two[which]) == "ExpiredToken"
+        assert _account_of(two[which]) == lab.account
+
+    def test_it_takes_nothing_from_a_session_that_began_there(self, lab: Lab, two: tuple[boto3.Session, ...]) -> None:
+        two[0].get_credentials().get_frozen_credentials()
+        shutil.rmtree(os.environ["UNEXPIRE_CACHE_DIR"])
+        later = unexpire.boto3_session("printed")
+        assert _account_of(later) == self.ELSEWHERE
+        assert _refusal_of(two[1]) == "ExpiredToken"
+        assert [_account_of(session) for session in two] == [lab.account] * 2
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+    def test_a_forked_child_does(self, two: tuple[boto3.Session, ...]) -> None:
+        context = multiprocessing.get_context("fork")
+        said: multiprocessing.Queue[str] = context.Queue()
+        shutil.rmtree(os.environ["UNEXPIRE_CACHE_DIR"])
+        child = context.Process(target=lambda: said.put(_refusal_of(two[1])))
+        child.start()
+        assert f"now leads to account {self.ELSEWHERE}" in said.get(timeout=60)
+        child.join(60)
+
+
+def _document(keys: Credentials) -> str:
+    end = keys.expiration
+    assert end is not None
+    found = {"AccessKeyId": keys.access_key_id, "SecretAccessKey": keys.secret_access_key}
+    return json.dumps({"Version": 1, **found, "SessionToken": keys.session_token, "Expiration": end.isoformat()})
+
+
+def _account_of(session: boto3.Session) -> str:
+    return str(session.get_credentials().get_frozen_credentials().account_id)
+
+
+def _refusal_of(session: boto3.Session) -> str:
+    """What a call fails with: AWS's code, or what the session says itself."""
+    try:
+        return str(session.client("sts").get_caller_identity())
+    except botocore.exceptions.ClientError as error:
+        return error.response["Error"]["Code"]
+    except botocore.exceptions.CredentialRetrievalError as error:
+        return str(error)
 
 
 class TestProtect:

@@ -70,15 +70,18 @@ class Following(Around):
         except UnexpireError:
             self.failures += 1
             raise
-        account = fetched.account
-        if self._stay and self._account and account and account != self._account:
+        if not self.stays(fetched):
             raise RefreshFailed(
-                f"{self.describe()} now leads to account {account}, the command was started in {self._account}",
+                f"{self.describe()} now leads to account {fetched.account}, the command was started in {self._account}",
                 retryable=False,
                 hint="start the command anew to change accounts",
             )
-        self._account = account or self._account
+        self._account = fetched.account or self._account
         return fetched
+
+    def stays(self, found: Credentials) -> bool:
+        """Whether this set may be taken: with `stay`, not one that is known to be of another account."""
+        return not (self._stay and self._account) or found.account in (None, self._account)
 
 
 class Seeded:
@@ -170,6 +173,7 @@ class Serving:
             store=store,
             background=at_once,
             backoff=Backoff(longest=_LOOK_AGAIN),
+            accepts=self.source.stays,
         )
         terminal = order.terminal
         self._notices = Notices(began, bell=None if terminal is None else lambda: ring(terminal))

@@ -78,7 +78,8 @@ class _Following(Around):
     def __init__(self, request: SourceRequest, environment: Callable[[], Environment], prompt: Prompt | None) -> None:
         self._request, self._environment, self._prompt = request, environment, prompt
         super().__init__(request.resolve(environment(), prompt))
-        self._account: str | None = None
+        self.account: str | None = None
+        """Where the session began, with whatever set it held first, also one that another process had fetched."""
 
     def fetch(self) -> Credentials:
         """What the source gives now; RefreshFailed where the settings have come to lead to another kind of source or account.
@@ -89,11 +90,14 @@ class _Following(Around):
         if provider.method != self.method and not {provider.method, self.method} <= _KEYS_IN_FILES:
             raise self._moved(f"now takes its keys from {provider.describe()}")
         fetched = provider.fetch()
-        account = fetched.account
-        if self._account and account and account != self._account:
-            raise self._moved(f"now leads to account {account}, not to {self._account}")
-        self.provider, self._account = provider, account or self._account
+        if not self.stays(fetched):
+            raise self._moved(f"now leads to account {fetched.account}, not to {self.account}")
+        self.provider, self.account = provider, fetched.account or self.account
         return fetched
+
+    def stays(self, found: Credentials) -> bool:
+        """Whether this set is not known to be of another account than the one the session began in."""
+        return not self.account or found.account in (None, self.account)
 
     def _moved(self, what: str) -> RefreshFailed:
         return RefreshFailed(
@@ -118,9 +122,9 @@ class Source:
     ) -> None:
         self.request = request
         self._clock, self._prompt = clock, prompt
-        self._start()
+        self._start(account=None)
 
-    def _start(self) -> None:
+    def _start(self, *, account: str | None) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._sent: OrderedDict[str, Credentials] = OrderedDict()
@@ -129,12 +133,16 @@ class Source:
         self._files = (environment.config_path, environment.credentials_path)
         self._seen = _look_at(self._files)
         self._following = _Following(self.request, lambda: Environment.current(clock=self._clock), self._prompt)
+        self._following.account = account
         self._refresher = self._new_refresher(environment)
 
     def _new_refresher(self, environment: Environment) -> Refresher:
         patience = preferences(environment).outage_wait
         store = session_store(environment)
-        return Refresher(self._following, policy=_POLICY, clock=self._clock, store=store, patience=patience)
+        following = self._following
+        return Refresher(
+            following, policy=_POLICY, clock=self._clock, store=store, patience=patience, accepts=following.stays
+        )
 
     @property
     def method(self) -> str:
@@ -183,6 +191,7 @@ class Source:
 
     def _remember(self, credentials: Credentials) -> Credentials:
         with self._lock:
+            self._following.account = self._following.account or credentials.account
             self._sent[credentials.access_key_id] = credentials
             self._sent.move_to_end(credentials.access_key_id)
             while len(self._sent) > _REMEMBERED:
@@ -192,7 +201,7 @@ class Source:
     def _notice(self) -> None:
         """Start over in a forked child, whose locks may be held by threads that it does not have; take up rewritten files."""
         if self._pid != os.getpid():
-            self._start()
+            self._start(account=self._following.account)
         if self.method not in _KEYS_IN_FILES:
             return
         now = _look_at(self._files)
