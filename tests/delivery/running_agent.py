@@ -14,6 +14,8 @@ from unexpire.delivery import agent_protocol
 from unexpire.lab import Lab
 from unexpire.providers.resolve import provider_for
 from unexpire.settings.environment import Environment
+from unexpire.stores import session_files
+from unexpire.stores.session_cache import SessionCache
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -69,6 +71,10 @@ class Running:
         answer = self.ask(op="status")
         assert answer
         return next((each for each in answer[1]["identities"] if each["name"] == name), {})
+
+    def empty_the_cache(self) -> int:
+        """Remove the sessions that are kept in files, so that only the agent has any; how many there were."""
+        return SessionCache(Path(session_files.folder(self.variables, str(self.home)) or "")).forget_all()
 
     def stop(self) -> int:
         self.process.terminate()

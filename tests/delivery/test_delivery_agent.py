@@ -287,7 +287,7 @@ except ConnectionError:
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"\n", b"nonsense\n", b"[]\n", b"{}\n", b'{"op":7}\n', b'{"op":"credentials","profile":[]}\n',
+    "line", [b"", b"\n", b"[" * 50_000 + b"\n", b"nonsense\n", b"[]\n", b"{}\n", b'{"op":7}\n', b'{"op":"credentials","profile":[]}\n',
              b'{"op":"credentials","role":{"role_arn":1}}\n', b'{"op":"credentials","role":{"x":1}}\n', b"x" * 200_000 + b"\n",
              b"\xff\xfe\n", b'{"op":"keep","profile":"no-such-profile"}\n'],
 )  # fmt: skip
@@ -307,7 +307,7 @@ def test_rubbish_on_the_socket_costs_nothing(line: bytes, agent: Running) -> Non
 def test_the_commands_use_it_and_status_shows_it(agent: Running) -> None:
     assert eventually(lambda: agent.status("role").get("access_key_id"))
     calls = agent.lab.count("sts", "AssumeRole")
-    agent.unexpire("forget", "--all")
+    assert agent.empty_the_cache() == 1
     script = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
     done = agent.unexpire("run", "--profile", "role", "--", sys.executable, "-c", script)
     assert done.stdout.endswith(":assumed-role/Deploy/lab-role\n"), done.stderr
@@ -362,12 +362,34 @@ while True:
             agent.stop()
 
 
+def test_what_is_forgotten_it_fetches_anew(agent: Running) -> None:
+    first, other = agent.credentials("role")[1], agent.credentials("external")[1]
+    assert agent.unexpire("forget", "role").stdout == "forgot 1 session\nthe agent fetches 1 session anew\n"
+    second = agent.credentials("role")[1]
+    assert second["AccessKeyId"] != first["AccessKeyId"]
+    assert agent.credentials("external")[1] == other
+    assert agent.unexpire("forget", "--all").stdout == "forgot 2 sessions\nthe agent fetches 2 sessions anew\n"
+    printed = json.loads(agent.unexpire("credential-process", "--profile", "role").stdout)
+    assert printed["AccessKeyId"] not in (first["AccessKeyId"], second["AccessKeyId"])
+    assert agent.unexpire("forget", "static").stdout == "nothing was kept\n"
+
+
+def test_an_agent_for_others_forgets_for_nobody(lab: Lab, tmp_path: Path) -> None:
+    agent = Running(lab, tmp_path, "role", "--only")
+    try:
+        before = agent.credentials("role")[1]
+        assert "the agent keeps what it holds" in agent.unexpire("forget", "role").stderr
+        assert agent.credentials("role")[1] == before
+    finally:
+        agent.stop()
+
+
 def test_a_role_that_no_profile_names_is_kept_as_well_and_two_of_one_name_are_two(agent: Running) -> None:
     arn = agent.lab.role_arn("Deploy")
     words = ["credential-process", "--profile", "static", "--role-arn", arn]
     first = json.loads(agent.unexpire(*words).stdout)
     calls = agent.lab.count("sts", "AssumeRole")
-    agent.unexpire("forget", "--all")
+    assert agent.empty_the_cache() == 2
     assert json.loads(agent.unexpire(*words).stdout) == first
     assert agent.lab.count("sts", "AssumeRole") == calls, "asked AWS though the agent had it"
     other = arn.replace("123456789012", "210987654321")

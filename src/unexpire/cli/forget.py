@@ -15,10 +15,11 @@ __all__ = ["forget"]
 @click.argument("profile", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every session that unexpire keeps.")
 def forget(profile: str | None, everything: bool) -> int:
-    """Remove the session of PROFILE (or of a role's name) from unexpire's cache, or all of them.
+    """Remove the session of PROFILE (or of a role's name) from unexpire's cache, or all of them. An agent fetches its own anew.
 
     AWS keeps accepting a session until it ends, wherever a copy of it is: this only makes the next program fetch a new one.
     """
+    from ..delivery import agent_protocol
     from ..delivery.sessions import session_store
     from ..settings.environment import Environment
 
@@ -36,5 +37,19 @@ def forget(profile: str | None, everything: bool) -> int:
 
             count += store.forget_name(store.name_of(provider_for(environment, profile=profile).identity))
         count += store.forget_label(profile)
-    click.echo(f"forgot {count} session{'' if count == 1 else 's'}" if count else "nothing was kept")
+    # after the files, in which it would find the old one again
+    home = str(environment.home) if environment.home is not None else None
+    path = agent_protocol.socket_path(environment.variables, home)
+    answer = agent_protocol.ask(path, {"op": "forget", "profile": profile})
+    again = answer[1].get("forgotten", 0) if answer is not None and answer[0] == 200 else 0
+    if count or not again:
+        click.echo(f"forgot {_sessions(count)}" if count else "nothing was kept")
+    if again:
+        click.echo(f"the agent fetches {_sessions(again)} anew")
+    elif answer is not None and answer[0] == 403:
+        click.echo(f"the agent keeps what it holds: {answer[1].get('message')}", err=True)
     return 0
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session{'' if count == 1 else 's'}"

@@ -269,6 +269,15 @@ class Agent:
             if not kept.pinned and now - kept.last_asked > _FORGET_AFTER_S:
                 self._drop(kept.asked)
 
+    def _forget(self, name: str | None) -> int:
+        """Fetch anew what is held of this profile, or of the roles of this name, or everything; how many sessions that were."""
+        concerned = [kept for kept in self._kept.values() if name is None or kept.asked.goes_by(name)]
+        for kept in concerned:
+            self._drop(kept.asked)
+            with contextlib.suppress(UnexpireError):  # said when it is asked for
+                self.keep(kept.asked, pinned=kept.pinned)
+        return sum(kept.refresher.peek() is not None for kept in concerned)
+
     # --- what people are told
 
     def _statuses(self) -> list[dict[str, Any]]:
@@ -332,18 +341,20 @@ class Agent:
             operation = request["op"]
             asked = Asked(_name(request.get("profile")), role_of(request.get("role")))
             hash(asked)  # a role whose fields are not what they should be
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return 400, {"message": "not a request of unexpire's"}
         if operation == "ping":
             return 200, {"pid": os.getpid(), "version": __version__}
         if operation == "status":
             return 200, await self._in_pool(self.status)
-        if operation not in ("credentials", "keep", "endpoint", "sync"):
+        if operation not in ("credentials", "keep", "endpoint", "sync", "forget"):
             return 400, {"message": f"unknown operation {str(operation)[:40]!r}"}
-        if self._only is not None and (asked not in self._only or operation == "sync"):
+        if self._only is not None and (asked not in self._only or operation in ("sync", "forget")):
             return 403, {"message": f"this agent gives the sessions that it was started for, and not {asked.name}"}
         if self._snapshots.changed():
             await self._in_pool(self._follow_settings)
+        if operation == "forget":
+            return 200, {"forgotten": self._forget(asked.profile)}
         try:
             kept = self.keep(asked)
             if operation == "credentials":

@@ -79,6 +79,11 @@ class Asked:
             return self.name
         return f"{self.name} {hashlib.sha256(repr(self.role).encode()).hexdigest()[:16]}"
 
+    def goes_by(self, name: str) -> bool:
+        """Whether somebody who types this name means this source: its profile's, or its role's."""
+        role = self.role.role_arn.rpartition("/")[2] if self.role is not None else None
+        return name in (self.profile or "default", role, self.name)
+
     @property
     def path(self) -> str:
         """The path on the loopback endpoint."""
