@@ -189,7 +189,7 @@ AILMENTS: dict[str, Ailment] = {
         True,
     ),
     "sso-never": Ailment(("sso_login_required", "sso_cache_mismatch", "config_incomplete"), ("SSOTokenLoadError",)),
-    "sso-cache": Ailment(("sso_login_required", "sso_cache_mismatch"), ("SSOSessionExpired",)),
+    "sso-cache": Ailment(("sso_login_required", "sso_cache_mismatch", "aws_side_or_tool_bug"), ("SSOSessionExpired",)),
     "sso-config": Ailment(("config_incomplete", "sso_cache_mismatch"), ("InvalidConfig", "CredentialsProviderError")),
     "sso-client": Ailment(("sso_login_required", "config_incomplete"), ("InvalidClientException",), True),
     "sso-client-refused": Ailment(("config_incomplete",), ("UnauthorizedClientException",)),

@@ -65,8 +65,20 @@ def _session(shown: Shown, ranking: Ranking) -> None:
         )
     elif seen.says(r"pre-?signed|signed url|x-amz-signature"):
         ranking.first("presigned_session_expired", "the text speaks of a signed URL")
+    elif seen.says(_FETCHED):
+        ranking.first(
+            "presigned_session_expired",
+            "a program that signs nothing fetched an address of S3's: whoever gave it the address signed it",
+        )
     image_pull(seen, ranking)
     ranking.look("when the job began: a failure a whole number of hours later is a session that nobody renewed")
+
+
+_FETCHED = (
+    r"(?:http error 40[03]|\b40[03] client error|error: 40[03]|returned error:? 40[03]|status code 40[03]|\b40[03] \(?bad request\)?)"
+    r"[^.]{0,60}https?://\S{1,100}\bs3[\w.-]{0,40}\.amazonaws\.com/"
+)
+"""How pip, curl, wget, requests and their like print a status beside the address that they fetched."""
 
 
 def _web_identity(shown: Shown, ranking: Ranking) -> None:
@@ -230,6 +242,20 @@ def _process(shown: Shown, ranking: Ranking) -> None:
     elif seen.says(r"expired"):
         ranking.first("expired_static_copy", "the helper speaks of something expired")
     ranking.look("what the helper itself writes to standard error: run its command by hand")
+
+
+def _provider(shown: Shown, ranking: Ranking) -> None:
+    """Providers are of one account of one partition; a SAML login mostly asks the STS endpoint that its tool was built with."""
+    seen = shown.seen
+    if seen.says(r"govcloud|-gov-|aws-cn|\bchina\b|\bcn-north"):
+        ranking.first(
+            "wrong_region_or_partition",
+            "the text names another partition (GovCloud, China): its STS has to be asked, in one of its Regions",
+        )
+    elif seen.says(r"authsamlmanifestnotfound|withsaml|\bsaml\b"):
+        ranking.second(
+            "wrong_region_or_partition", "a SAML provider is of one partition, and is unknown to the STS of another"
+        )
 
 
 def _assume(shown: Shown, ranking: Ranking) -> None:
@@ -406,6 +432,7 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "retrieval-failed": _retrieval,
     "assume-role-denied": _assume,
     "mfa-failed": _mfa,
+    "oidc-provider": _provider,
     "assume-generic": _assume,
     "cluster-refused": _clusters,
     "exec-failed": _exec,
