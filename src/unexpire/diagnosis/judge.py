@@ -55,7 +55,7 @@ def judge(snapshot: Snapshot) -> Diagnosis:
         found.append(root)
     ordered = sorted(found, key=lambda f: (f is not root, list(Severity).index(f.weight)))
     return Diagnosis(
-        verdict=_verdict(snapshot, outlook, root if root in told else None),
+        verdict=_verdict(snapshot, outlook, root if root in told or snapshot.state is State.UNKNOWN else None),
         root_cause=root,
         findings=tuple(ordered),
         forecast=outlook,
@@ -104,7 +104,7 @@ _ABSENT = frozenset({"mfa-required", "sso-token-missing"})
 
 
 def _verdict(s: Snapshot, outlook: Forecast, told: Finding | None) -> Verdict:
-    """By what was answered; where the root cause is what a text tells, by that."""
+    """By what was answered; where the root cause is what a text tells, or nobody was asked, by that."""
     if told is not None:
         if told.code in _DENIALS:
             return Verdict.DENIED

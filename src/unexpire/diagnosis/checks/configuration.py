@@ -68,6 +68,11 @@ def _hidden_file(s: Snapshot) -> Finding | None:
 
 _MANGLED = (
     (re.compile(r"""^(["']).*\1$"""), "stands in quotes"),
+    (re.compile(r"^(?:\$\{?\w|\{\{|%\w+%$)"), "holds a name that nothing replaced by its value"),
+    (
+        re.compile(r"^(?:none|null|nil|undefined)$|^<.*>$|^(?:your|my)[ _-]|^x+$|changeme", re.IGNORECASE),
+        "is a placeholder",
+    ),
     (re.compile(r"\s[#;]"), "has a comment behind it"),
     (re.compile(r"[\r\n]"), "has a line break in it"),
     (re.compile(r"\s"), "has a blank in it"),
@@ -76,9 +81,9 @@ _MANGLED = (
 
 
 def _mangled(s: Snapshot) -> Finding | None:
-    """A key that came with something that is none of it: AWS then says that it does not know the key, or the signature is wrong."""
+    """A key that is none, or came with something else: AWS then says that it does not know the key, or the signature is wrong."""
     base = s.winner.base if s.winner is not None else None
-    if base is None or not base.static or s.state in (State.WORKS, State.UNKNOWN, State.DENIED):
+    if base is None or not base.static or s.state in (State.WORKS, State.DENIED):
         return None
     for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
         found = base.settings.get(name)
@@ -88,11 +93,12 @@ def _mangled(s: Snapshot) -> Finding | None:
         named = found.origin.variable or name
         line = remedies.editor(str(found.origin))
         now = (line,) if line else (f"export {named}='…'",) if s.environment.pid is None else ()
+        part = "" if how.startswith(("holds", "is ")) else ", which SDKs take for a part of the value"
         return Finding(
             "config-invalid",
-            f"{named} {how}, which SDKs take for a part of the value",
+            f"{named} {how}{part}",
             (Evidence(named, how, str(found.origin)),),
-            remedies.edit_line("keep the bare value", *now),
+            remedies.edit_line("keep the bare value" if part else "give it the value itself", *now),
             Severity.ERROR,
         )
     return None
