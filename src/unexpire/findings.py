@@ -100,6 +100,9 @@ def _codes() -> dict[str, Code]:
         "frozen-expiration": Code(
             "AWS_CREDENTIAL_EXPIRATION promises a renewal that the environment cannot give", e.EXPIRED, w
         ),
+        "bedrock-api-key": Code(
+            "SDKs send Bedrock the API key in AWS_BEARER_TOKEN_BEDROCK, and nothing renews that", e.EXPIRED, w
+        ),
         "access-denied": Code("AWS knows these credentials and does not allow the call", e.REJECTED),
         # configuration
         "profile-not-found": Code("the profile that is asked for does not exist", e.CONFIGURATION),

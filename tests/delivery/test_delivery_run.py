@@ -417,6 +417,17 @@ def test_imds_warns_where_sessions_are_too_short_for_it(short_lab: Lab, tmp_path
     assert "past its end" in done.stderr
 
 
+@pytest.mark.parametrize(("key", "reaches"), [("bedrock-api-key-YmVkcm9jaw==", False), ("ABSKYmVkcm9jaw==", True)])
+def test_a_key_of_bedrock_that_nothing_renews_does_not_reach_the_command(
+    lab: Lab, tmp_path: Path, key: str, reaches: bool
+) -> None:
+    script = "import os; print(os.environ.get('AWS_BEARER_TOKEN_BEDROCK', 'none'))"
+    done = run("--", sys.executable, "-c", script, env=variables(lab, tmp_path, AWS_BEARER_TOKEN_BEDROCK=key))
+    assert done.stdout == (f"{key}\n" if reaches else "none\n")
+    assert ("AWS_BEARER_TOKEN_BEDROCK is left out" in done.stderr) == (not reaches)
+    assert key not in done.stderr
+
+
 def test_where_the_server_cannot_be_started_a_line_says_why_and_nothing_is_left(lab: Lab, tmp_path: Path) -> None:
     env = variables(lab, tmp_path)
     said = set()

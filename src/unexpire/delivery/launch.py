@@ -21,7 +21,7 @@ from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment, utc_now
 from . import agent_protocol, child
-from .child_settings import child_files, child_variables, region_of
+from .child_settings import BEDROCK_KEY, child_files, child_variables, has_short_bedrock_key, region_of
 from .loopback import answers, bind_loopback
 from .order import PATH, Order, policy_for
 from .run_folder import hold, new_run_folder
@@ -168,8 +168,12 @@ def prepare(
         use_agent=use_agent,
         terminal=_terminal(),
     )
-    warnings = tuple(_warnings(provider, held, environment.now(), imds=imds))
-    return Launch(path, tuple(command), environment, prediction, order, warnings)
+    warnings = _warnings(provider, held, environment.now(), imds=imds)
+    if has_short_bedrock_key(environment):
+        warnings.append(
+            f"{BEDROCK_KEY} is left out: nothing renews a short-term API key; the command's SDKs sign for Bedrock instead"
+        )
+    return Launch(path, tuple(command), environment, prediction, order, tuple(warnings))
 
 
 def first_credentials(provider: Provider, environment: Environment, on_wait: OnWait | None = None) -> Credentials:

@@ -20,6 +20,7 @@ from ..providers.ends import find_end, own_cache
 from ..providers.process import TIMEOUT_VARIABLE
 from ..providers.resolve import provider_for, provider_of
 from ..providers.web_identity import token_end
+from ..reference.signed_urls import read_bedrock_key
 from ..regions import OPT_IN_REGIONS, home_region
 from ..stores import aws_caches
 from . import reach
@@ -27,7 +28,7 @@ from .foreseen import foreseen
 from .origin import likely_origin
 from .platform import recognise
 from .seen import SeenError
-from .snapshot import REJECTED_CODES, Hidden, KnownEnd, Snapshot, State, Token
+from .snapshot import REJECTED_CODES, BedrockKey, Hidden, KnownEnd, Snapshot, State, Token
 
 if TYPE_CHECKING:
     from ..providers.resolve import RoleRequest
@@ -60,6 +61,7 @@ def gather(
         role_arn=role.role_arn if role is not None else None,
         platform=recognise(environment),
         region=aws.region_of(environment, prediction.profile),
+        bedrock=_bedrock(environment),
         seen=_dated(environment, seen),
         seen_source=_named_in(environment, prediction, seen),
         known=_known(environment) if seen is not None else (),
@@ -81,6 +83,19 @@ def _dated(environment: Environment, seen: SeenError | None) -> SeenError | None
     key = seen.access_key_id if seen is not None else None
     found = find_end(environment, key) if key else None
     return dataclasses.replace(seen, expired_at=found.expiration) if seen is not None and found is not None else seen
+
+
+def _bedrock(environment: Environment) -> BedrockKey | None:
+    """What the API key of Bedrock in the environment says of itself, and the end of the session that signed it, if that is sooner."""
+    key = environment.variables.get("AWS_BEARER_TOKEN_BEDROCK", "").strip()
+    if not key:
+        return None
+    url = read_bedrock_key(key)
+    if url is None:
+        return BedrockKey()
+    session = find_end(environment, url.access_key_id) if url.access_key_id else None
+    ends = [end for end in (url.ends_at, session.expiration if session is not None else None) if end is not None]
+    return BedrockKey(min(ends, default=None), url.access_key_id, url.region)
 
 
 _MOST_PROFILES = 300

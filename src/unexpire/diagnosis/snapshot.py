@@ -19,6 +19,7 @@ __all__ = [
     "EXPIRED_CODES",
     "REJECTED_CODES",
     "SIGNATURE_CODES",
+    "BedrockKey",
     "Hidden",
     "KnownEnd",
     "Likely",
@@ -71,6 +72,18 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class BedrockKey:
+    """The API key in AWS_BEARER_TOKEN_BEDROCK, which SDKs send to Bedrock in place of a signature. Never the key itself.
+
+    `signed_by` is the access key id of a short-term key's session, which it does not outlive; None for a long-term key.
+    """
+
+    ends_at: datetime | None = None
+    signed_by: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hidden:
     """A source behind the winner that would renew itself; `error` what it answered when it was asked, None when it delivered."""
 
@@ -112,6 +125,7 @@ class Snapshot:
     token_of: str | None = None
     """Where the session token of the winner stands beside the key that it belongs to."""
     token: Token | None = None
+    bedrock: BedrockKey | None = None
     platform: str | None = None
     reach: Reach | None = None
     region: str | None = None

@@ -273,6 +273,15 @@ AILMENTS: dict[str, Ailment] = {
     "db-token": Ailment(
         ("db_auth_token_expired", "permission_denied", "duration_limit", "expired_static_copy"), ("PAM",), True
     ),
+    "bedrock-key-over": Ailment(
+        ("expired_static_copy", "expired_mid_run"), ("AccessDeniedException",), True, "bedrock-api-key"
+    ),
+    "bedrock-key-refused": Ailment(
+        ("bad_access_key", "wrong_region_or_partition", "expired_static_copy"),
+        ("AccessDeniedException",),
+        False,
+        "bedrock-api-key",
+    ),
     "ses-smtp": Ailment(
         ("bad_secret_key", "bad_access_key", "wrong_region_or_partition"), (), False, "ses-smtp-password"
     ),

@@ -290,6 +290,11 @@ def _mfa(shown: Shown, ranking: Ranking) -> None:
 def _clusters(shown: Shown, ranking: Ranking) -> None:
     if shown.seen.says(r"expired|after \d+ ?min|token"):
         ranking.first("expired_static_copy", "the text speaks of a token or of something expired")
+    elif shown.seen.says(r"\bhelm_release\b|\bkubernetes_\w|hashicorp/(?:kubernetes|helm)\b"):
+        ranking.first(
+            "expired_mid_run",
+            "a provider of Terraform's asks: a token that it was given as a value lasts 15 min, `exec` fetches new ones",
+        )
     if shown.seen.says(r"token (?:may have|has) expired"):
         ranking.expiry = True
     ranking.look(

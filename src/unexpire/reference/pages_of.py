@@ -53,6 +53,8 @@ _PAGES: tuple[tuple[str, str, str], ...] = (
     ("metadata", "", "metadata-unreachable"),
     ("refresh-failed", "", "refresh-failed"),
     ("web-token-file", "", "web-identity-token-missing"),
+    ("bedrock-key-over", "", "bedrock-api-key"),
+    ("bedrock-key-refused", "", "bedrock-api-key"),
     ("certificate", "", "UntrustedSigningCertificate"),
     ("db-token", "", "PAM"),
     ("imds-role", "", "NoEC2IMDSRole"),

@@ -1,11 +1,14 @@
 """Presigned URLs, read offline: who signed them, when, until when, and whether a session's token is in them.
 
+So are Bedrock's short-term API keys, which are such a URL in base64.
+
 The parameters are those of AWS Signature Version 4 (IAM user guide, "Authenticating requests: query parameters"), of S3's older
 query string authentication (Version 2), and of CloudFront's signed URLs.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..credentials import KeyKind, format_timestamp, kind_of_key
 
-__all__ = ["LONGEST_S", "SignedUrl", "read_url", "signed_urls"]
+__all__ = ["LONGEST_S", "SignedUrl", "read_bedrock_key", "read_url", "signed_urls"]
 
 LONGEST_S = 604_800
 """Seven days: the longest that Signature Version 4 lets a URL live."""
@@ -98,6 +101,23 @@ def read_url(url: str) -> SignedUrl | None:
             service="cloudfront",
         )
     return None
+
+
+_KEY_OF_BEDROCK = "bedrock-api-key-"
+
+
+def read_bedrock_key(key: str) -> SignedUrl | None:
+    """What a short-term API key of Bedrock says of itself; None for a long-term one, or what is none.
+
+    Format: aws-bedrock-token-generator 1.1.0, token_generator.py (`AUTH_PREFIX`, then base64 of the URL without its scheme).
+    """
+    if not key.startswith(_KEY_OF_BEDROCK):
+        return None
+    try:
+        url = base64.b64decode(key.removeprefix(_KEY_OF_BEDROCK), validate=True).decode("ascii")
+    except ValueError:
+        return None
+    return read_url(f"https://{url}")
 
 
 def _version_4(host: str, path: str, query: dict[str, str]) -> SignedUrl:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ...findings import Finding
 from ..snapshot import Snapshot
+from .bedrock import check_bedrock
 from .clock import check_clock
 from .configuration import check_configuration
 from .ending import check_ending
@@ -22,4 +23,5 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[Finding]], ...] = (
     check_source,
     check_clock,
     check_network,
+    check_bedrock,
 )

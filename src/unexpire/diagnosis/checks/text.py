@@ -11,6 +11,7 @@ from .. import remedies
 from ..seen import Presigned
 from ..snapshot import EXPIRED_CODES, Snapshot, State
 from ..spoken import ago, span
+from .bedrock import CODE, bedrock_key
 
 __all__ = ["check_text"]
 
@@ -36,6 +37,9 @@ def check_text(s: Snapshot, others: tuple[Finding, ...]) -> Iterator[Finding]:
     source = _source(s, code)
     words = ": ".join(filter(None, (seen.code, seen.message)))
     evidence = [Evidence("in the text", words or code, seen.operation or seen.service)]
+    if code == CODE and s.bedrock is not None:
+        yield bedrock_key(s, s.bedrock, Severity.ERROR, *evidence)
+        return
     if seen.when:
         evidence.append(Evidence("last seen", seen.when, f"{seen.count} times" if seen.count > 1 else None))
     if seen.access_key_id:
