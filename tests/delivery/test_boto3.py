@@ -16,12 +16,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.exceptions
 import botocore.session
 import pytest
 from boto3_setting import Clock, clock, home, lab, renewals, running_lab, write_static
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 import unexpire
@@ -340,6 +342,44 @@ class TestRewrittenFile:
         assert client.get_caller_identity()["Account"] == lab.account
 
 
+class TestBedrock:
+    """botocore sends AWS_BEARER_TOKEN_BEDROCK in place of a signature; nothing renews a short-term one."""
+
+    SHORT, LONG = "bedrock-api-key-YmVkcm9jaw==", "ABSKYmVkcm9jaw=="
+
+    def sent(self, session: boto3.Session, service: str, **options: Any) -> str:
+        """The Authorization header of a request, which is not sent: the lab has no models."""
+        client = session.client(service, endpoint_url="https://bedrock.example", **options)
+        call = client.list_foundation_models if service == "bedrock" else client.list_async_invokes
+        seen: list[str] = []
+
+        def stop(request: Any, **_: Any) -> None:
+            header = request.headers["Authorization"]
+            seen.append(header.decode() if isinstance(header, bytes) else header)
+            raise InterruptedError("it is as good as sent")
+
+        client.meta.events.register("before-send", stop)
+        with pytest.raises(InterruptedError):
+            call()
+        return seen[0]
+
+    @pytest.mark.parametrize("service", ["bedrock", "bedrock-runtime"])
+    def test_a_short_term_key_gives_way_to_the_session(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch, service: str
+    ) -> None:
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", self.SHORT)
+        assert self.sent(boto3.Session(profile_name="role"), service).startswith("Bearer "), "what botocore does"
+        for session in (unexpire.boto3_session("role"), unexpire.protect(boto3.Session(profile_name="role"))):
+            assert self.sent(session, service).startswith("AWS4-HMAC-SHA256 Credential=ASIA")
+
+    def test_a_long_term_key_and_a_wish_in_code_are_kept(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        wish = Config(auth_scheme_preference="httpBearerAuth")
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", self.SHORT)
+        assert self.sent(unexpire.boto3_session("role"), "bedrock-runtime", config=wish) == f"Bearer {self.SHORT}"
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", self.LONG)
+        assert self.sent(unexpire.boto3_session("role"), "bedrock-runtime") == f"Bearer {self.LONG}"
+
+
 class TestMovedElsewhere:
     """A session stays in the account it began in, whoever fetched its first keys and whoever fetches the next, in a child as well."""
 
@@ -588,7 +628,6 @@ _STS_EXPIRED = (
 
 def _refused(status: int = 403, body: bytes = _STS_EXPIRED) -> object:
     """An answer from no wire, through botocore's own `before-send`."""
-    from botocore.awsrequest import AWSResponse
 
     class Raw(io.BytesIO):
         def stream(self, **_: object) -> list[bytes]:

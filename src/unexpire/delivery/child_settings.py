@@ -13,16 +13,9 @@ from dataclasses import dataclass
 from ..providers.candidate import Prediction
 from ..settings.environment import Environment
 from ..settings.profile import Profile, Settings
+from . import bedrock_keys
 
-__all__ = [
-    "BEDROCK_KEY",
-    "CREDENTIAL_KEYS",
-    "UNSET",
-    "ChildFiles",
-    "child_files",
-    "child_variables",
-    "has_short_bedrock_key",
-]
+__all__ = ["CREDENTIAL_KEYS", "UNSET", "ChildFiles", "child_files", "child_variables"]
 
 # What makes a profile a source of credentials (botocore/credentials.py; "Settings reference" of the AWS SDKs and Tools guide).
 CREDENTIAL_KEYS = frozenset(
@@ -73,17 +66,6 @@ UNSET = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 )
 """Variables that hold credentials, choose a profile, or lead to another endpoint."""
-
-BEDROCK_KEY = "AWS_BEARER_TOKEN_BEDROCK"
-_SHORT_TERM = "bedrock-api-key-"
-
-
-def has_short_bedrock_key(environment: Environment) -> bool:
-    """Whether a short-term API key of Bedrock is set: SDKs would send it until it is over, and sign nothing (twelve hours at most).
-
-    A long-term key has no session behind it, and is the user's own business.
-    """
-    return environment.variables.get(BEDROCK_KEY, "").startswith(_SHORT_TERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +157,7 @@ def _quoted(name: str) -> str:
 
 def child_variables(environment: Environment, prediction: Prediction, added: Mapping[str, str]) -> dict[str, str]:
     """The variables of the command: the user's, without `UNSET`, with the Region, with loopback off the proxy, and `added`."""
-    left_out = {*UNSET, BEDROCK_KEY} if has_short_bedrock_key(environment) else UNSET
+    left_out = {*UNSET, bedrock_keys.VARIABLE} if bedrock_keys.short_term(environment.variables) else UNSET
     variables = {name: value for name, value in environment.variables.items() if name not in left_out}
     region = region_of(environment, prediction)
     if region:

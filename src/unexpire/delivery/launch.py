@@ -20,8 +20,8 @@ from ..freshness import Freshness, remaining
 from ..providers.base import Prompt, Provider
 from ..providers.chain import predict
 from ..settings.environment import Environment, utc_now
-from . import agent_protocol, child
-from .child_settings import BEDROCK_KEY, child_files, child_variables, has_short_bedrock_key, region_of
+from . import agent_protocol, bedrock_keys, child
+from .child_settings import child_files, child_variables, region_of
 from .loopback import answers, bind_loopback
 from .order import PATH, Order, policy_for
 from .run_folder import hold, new_run_folder
@@ -169,9 +169,9 @@ def prepare(
         terminal=_terminal(),
     )
     warnings = _warnings(provider, held, environment.now(), imds=imds)
-    if has_short_bedrock_key(environment):
+    if bedrock_keys.short_term(environment.variables):
         warnings.append(
-            f"{BEDROCK_KEY} is left out: nothing renews a short-term API key; the command's SDKs sign for Bedrock instead"
+            f"{bedrock_keys.VARIABLE} is left out: nothing renews a short-term API key; the command's SDKs sign for Bedrock instead"
         )
     return Launch(path, tuple(command), environment, prediction, order, tuple(warnings))
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..credentials import Credentials
+from . import bedrock_keys
 from .source import Source
 
 __all__ = ["Rejected", "RejectionHandlers", "register"]
@@ -157,6 +158,8 @@ def register(events: Events, handlers: Any) -> None:
     events.register_last("request-created", handlers.note_signature)
     events.register("needs-retry", handlers.needs_retry)
     events.register("before-sign", handlers.rewind)
+    for event in bedrock_keys.SIGNERS:
+        events.register(event, bedrock_keys.sign_instead)
 
 
 @contextlib.contextmanager
