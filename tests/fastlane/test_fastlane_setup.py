@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import botocore.session
 import pytest
 from fastlane_desk import Desk
 from hypothesis import given, settings
@@ -144,3 +145,35 @@ def test_undo_restores_every_byte_whatever_came_in_between(
             undone(Environment.of(variables), profile)
     finally:
         shutil.rmtree(home)
+
+
+def test_two_blocks_of_one_profile_are_taken_out_without_a_scratch(desk: Desk) -> None:
+    """The second one moves the profile to a longer name in front of the first."""
+    before = desk.config.read_bytes()
+    assert desk.run("setup", "role", "--as", "x", "--yes").returncode == 0
+    section = b"\n[profile after]\nregion = eu-west-1\n"
+    desk.config.write_bytes(desk.config.read_bytes() + section)
+    assert desk.run("setup", "role", "--in-place", "--yes").returncode == 0
+    assert desk.run("setup", "role", "--undo", "--yes").returncode == 0
+    assert desk.config.read_bytes() == before + section
+
+
+@pytest.mark.parametrize("how", [("--as", "fresh"), ("--in-place",)])
+def test_blocks_of_settings_go_with_the_name_that_programs_use(desk: Desk, how: tuple[str, ...]) -> None:
+    text = desk.config.read_text()
+    block = "[profile role]\ns3 =\n  addressing_style = path\n  payload_signing_enabled = true\n"
+    desk.config.write_text(text.replace("[profile role]\n", block))
+    assert desk.run("setup", "role", *how, "--yes").returncode == 0
+    name = how[1] if len(how) > 1 else "role"
+    used = botocore.session.Session(profile=name)
+    used.set_config_variable("config_file", str(desk.config))
+    assert used.get_scoped_config()["s3"] == {"addressing_style": "path", "payload_signing_enabled": "true"}
+
+
+def test_a_profile_in_two_spellings_is_left_as_it_is(desk: Desk) -> None:
+    desk.config.write_text(desk.config.read_text() + '\n[profile "role"]\nregion = eu-west-1\n')
+    before = desk.config.read_bytes()
+    done = desk.run("setup", "role", "--in-place", "--yes")
+    assert done.returncode == 10
+    assert "stands twice, in lines" in done.stderr
+    assert desk.config.read_bytes() == before

@@ -17,6 +17,8 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..settings.environment import Environment
+from ..settings.files import parse
+from ..settings.profile import Profile
 from ..stores import atomic, credentials_file
 
 __all__ = ["Change", "apply", "command_line", "planned", "undone"]
@@ -87,11 +89,7 @@ def planned(environment: Environment, profile: str, name: str | None) -> list[Ch
         raise ConfigurationError(
             f"profile {taken} exists", where=str(other.where), hint="choose another name with --as"
         )
-    values = {}
-    for key in sorted(found.keys() - _OF_THE_SOURCE):
-        value = found.get(key)
-        if value is not None and value.value and "\n" not in value.value:
-            values[key] = value.value
+    kept = [line for key in sorted(found.keys() - _OF_THE_SOURCE) for line in _setting(found, key)]
     moved, contents = [], {}
     for path in (environment.config_path, environment.credentials_path):
         contents[path] = _text(path)
@@ -103,15 +101,35 @@ def planned(environment: Environment, profile: str, name: str | None) -> list[Ch
                 )
                 contents[path] = renamed
     about = {"profile": profile, "as": new, "moved": moved}
-    block = _lines(about, new, {**values, "credential_process": command_line(source)})
+    block = [f"[{_section_name(new)}]", *kept, f"credential_process = {command_line(source)}", _END]
     config = environment.config_path
     before = _text(config)
     contents[config] = _appended(contents[config], block, about)
+    _check(environment, contents[config] or "", new, source)
     changes = [Change(config, before, contents[config])]
     other_path = environment.credentials_path
     if contents[other_path] != _text(other_path):
         changes.append(Change(other_path, _text(other_path), contents[other_path]))
     return changes
+
+
+def _check(environment: Environment, text: str, name: str, source: str) -> None:
+    """Raises ConfigurationError, before a byte is written, where SDKs would not read of the new file what is meant by it.
+
+    What they refuse to read already is no worse for it.
+    """
+    origin = environment.origin_of(environment.config_path)
+    file = parse(text.encode("utf-8", "surrogateescape"), origin)
+    sections = [section for header, section in file.sections.items() if _profile_of(header, True) == name]
+    told = sections[-1].get("credential_process") if sections else None
+    refusal = file.refusal if environment.settings().config.refusal is None else None
+    if refusal is None and told is not None and told.value == command_line(source):
+        return
+    raise ConfigurationError(
+        f"the file cannot be changed so that SDKs read it: {refusal.message if refusal is not None else 'its sections are too odd'}",
+        where=str(origin),
+        hint="unexpire diagnose says what is odd in it",
+    )
 
 
 def undone(environment: Environment, profile: str) -> list[Change]:
@@ -120,10 +138,9 @@ def undone(environment: Environment, profile: str) -> list[Change]:
     before = {path: _text(path) for path in (config, credentials)}
     after = dict(before)
     new_file = False
-    for block in reversed(list(_BLOCK.finditer(before[config] or ""))):
-        about = _about(block[1])
-        if profile not in (about.get("profile"), about.get("as")):
-            continue
+    # found anew each time: a header that gets its old name back moves whatever comes behind it
+    while (found := _last_block(after[config] or "", profile)) is not None:
+        block, about = found
         text = after[config] or ""
         start = _before_glue(text, block.start(), int(about.get("glue", 0)))
         after[config] = text[:start] + text[block.end() :]
@@ -140,6 +157,13 @@ def undone(environment: Environment, profile: str) -> list[Change]:
     if new_file and not after[config]:
         after[config] = None
     return [Change(path, before[path], after[path]) for path in before if before[path] != after[path]]
+
+
+def _last_block(text: str, profile: str) -> tuple[re.Match[str], dict[str, Any]] | None:
+    """The last block that was set up for `profile` or under that name, and what its first line says."""
+    blocks = [(block, _about(block[1])) for block in _BLOCK.finditer(text)]
+    mine = [each for each in blocks if profile in (each[1].get("profile"), each[1].get("as"))]
+    return mine[-1] if mine else None
 
 
 def apply(changes: list[Change]) -> None:
@@ -172,8 +196,12 @@ def _section_name(name: str) -> str:
     return f"profile {name}" if re.fullmatch(r"[^\s'\"\\]+", name) else f'profile "{name}"'
 
 
-def _lines(about: Mapping[str, object], name: str, values: Mapping[str, str]) -> list[str]:
-    return [f"[{_section_name(name)}]", *(f"{key} = {value}" for key, value in values.items()), _END]
+def _setting(profile: Profile, key: str) -> list[str]:
+    """The lines of a setting that is for the profile's user as well; a block, such as that of `s3`, with all that is in it."""
+    value, block = profile.get(key), profile.nested(key)
+    if block is not None:
+        return [f"{key} =", *(f"  {name} = {each.value}" for name, each in block.items())]
+    return [f"{key} = {value.value}"] if value is not None and value.value and "\n" not in value.value else []
 
 
 def _appended(content: str | None, lines: list[str], about: Mapping[str, object]) -> str:
@@ -195,12 +223,23 @@ def _before_glue(text: str, start: int, glue: int) -> int:
 
 
 def _renamed(text: str, profile: str, source: str, is_config: bool) -> tuple[str, str | None, str]:
-    """`text` with the profile's header renamed; the old name within the brackets (None: no such header), and the new one."""
+    """`text` with the profile's header renamed; the old name within the brackets (None: no such header), and the new one.
+
+    Raises ConfigurationError where two headers name it, in two spellings: SDKs take the later one alone.
+    """
     new = _section_name(source) if is_config else source
-    for header in _HEADER.finditer(text):
-        if _profile_of(header["name"], is_config) == profile:
-            return text[: header.start("name")] + new + text[header.end("name") :], header["name"], new
-    return text, None, new
+    headers = [header for header in _HEADER.finditer(text) if _profile_of(header["name"], is_config) == profile]
+    if not headers:
+        return text, None, new
+    header = headers[0]
+    if len(headers) > 1:
+        lines = " and ".join(str(text.count("\n", 0, each.start()) + 1) for each in headers)
+        raise ConfigurationError(
+            f"profile {profile} stands twice, in lines {lines}: SDKs take the later one alone",
+            where="--in-place",
+            hint="remove the other, or leave both as they are: unexpire setup --as NAME",
+        )
+    return text[: header.start("name")] + new + text[header.end("name") :], header["name"], new
 
 
 def _back(text: str, now: str, was: str) -> str:
