@@ -48,9 +48,11 @@ def main() -> None:
 def _leave(code: int) -> NoReturn:
     """End at once: a lane registers nothing for the end, and taking the interpreter apart takes as long as the answer did."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # closed by whoever started this (`2>&-`), or there is none (pythonw)
+            continue
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):  # nobody reads any more, closed, or none at all (pythonw)
+        except (OSError, ValueError):  # nobody reads any more, or closed
             code = code or 1
     os._exit(code)
 

@@ -272,6 +272,59 @@ def test_streams_that_somebody_closed(lab: Lab, tmp_path: Path, arguments: tuple
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_nobody_reads_to_the_end(lab: Lab, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    here = stage(lab, tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "unexpire", *arguments]
+    done = subprocess.run(
+        command, env=here.variables, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "gbk", "utf-8"])
+def test_an_output_that_lacks_some_signs(lab: Lab, tmp_path: Path, encoding: str) -> None:
+    """A pipe on Windows, or a locale of old: a question mark for what it cannot say."""
+    here = stage(lab, tmp_path, env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+    for arguments, code in ((("diagnose", "--profile", "role"), 0), (("diagnose", "--profile", "nosuch"), 10)):
+        done = subprocess.run(
+            [sys.executable, "-m", "unexpire", *arguments],
+            env=here.variables,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("command", [("credential-process", "--profile", "role"), ("prompt", "--profile", "role")])
+def test_an_answer_from_the_cache_is_one_with_standard_error_closed(
+    lab: Lab, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    here = stage(lab, tmp_path)
+    for _ in range(2):
+        line = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "unexpire", *command]
+        done = subprocess.run(line, env=here.variables, stdout=subprocess.PIPE, timeout=60, check=False)
+        assert done.returncode == 0
+
+
+def test_a_program_in_a_folder_that_may_not_be_searched(lab: Lab, open_home: Path, somebody: dict[str, Any]) -> None:
+    """Of a profile that nobody asked about: every profile is looked at to say where a copy came from."""
+    process = "\n[profile other]\ncredential_process = {{home}}/closed/helper\n"
+    here = stage(lab, open_home, config=process, folders=["closed"], mode={"closed": 0})
+    try:
+        for profile in ("expired", "other"):
+            done = run_command(here, "diagnose", "--profile", profile, **somebody)
+            assert "Traceback" not in done.stderr
+            assert done.returncode in (3, 10)
+    finally:
+        (open_home / "closed").chmod(0o755)
+
+
 def test_a_metadata_service_that_is_off_is_told_from_one_that_is_too_far(lab: Lab, tmp_path: Path) -> None:
     here = stage(lab, tmp_path, home="empty", imds=True)
     lab.set_imds(enabled=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -102,10 +103,17 @@ def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:
     if os.environ.get("NO_COLOR"):  # no-color.org; rich looks for itself
         extra["color"] = False
     _stand_in_for_closed_streams()
+    _say_what_can_be_said()
     try:
         code = main.main(args=arguments, prog_name="unexpire", standalone_mode=False, **extra)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
+    except SystemExit as end:
+        # click and rich call it a failure that nobody reads any more (`unexpire … | head`)
+        if isinstance(end.__context__, BrokenPipeError) or type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
+            _give_up_stdout()
+            sys.exit(0)
+        raise
     except click.exceptions.Abort:
         _say("interrupted")
         sys.exit(130)
@@ -134,6 +142,13 @@ def _stand_in_for_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open to the end of the process
+
+
+def _say_what_can_be_said() -> None:
+    """A code page or Latin-1 (a pipe on Windows, an old locale) has no ✓: what it lacks becomes a question mark, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -112,7 +113,7 @@ def follow_login(environment: Environment, store: SessionCache, provider: Provid
     file = login_file(predict(environment, profile).winner, environment)
     if file is None:
         return []
-    if not file.exists():
+    if not os.path.exists(file):
         store.forget(provider.identity)
     return states_of([file])
 

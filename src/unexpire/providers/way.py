@@ -106,7 +106,7 @@ def _check(environment: Environment, profile: Profile | None, service: str, regi
         )
     url = endpoint.value if endpoint is not None else "https://"
     bundle = _bundle_setting(environment, profile)
-    if bundle is not None and url.startswith("https") and not environment.expand(bundle.value).exists():
+    if bundle is not None and url.startswith("https") and not os.path.exists(environment.expand(bundle.value)):
         raise _unusable(f"the CA bundle {bundle.value} is not there", bundle)
     proxy = _proxies(environment, url).get(urlsplit(url).scheme)
     if proxy is not None and not _is_url(proxy if "://" in proxy else f"http://{proxy}", any_scheme=True):

@@ -7,6 +7,7 @@ makes it refuse the whole file. This reader keeps the same values, knows the lin
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -186,7 +187,7 @@ def read_aws_file(path: Path, home: Path | None = None) -> AwsFile:
 
 
 def _irregular(path: Path, origin: Origin) -> tuple[Problem, ...]:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return ()
     return (Problem("a folder stands where the file should be; SDKs skip it", origin, f"ls -ld {origin}", fatal=False),)
 

@@ -248,7 +248,9 @@ def _no_program(environment: Environment, command: Sourced[str], program: str) -
     if sys.platform == "win32":
         return None
     if os.sep in program:
-        found = (environment.cwd / program).exists()
+        found = os.path.exists(
+            environment.cwd / program
+        )  # which is False, not an error, where a folder may not be searched
     else:
         found = shutil.which(program, path=environment.variables.get("PATH", os.defpath)) is not None
     if found:
