@@ -93,7 +93,10 @@ def test_the_end_that_the_environment_states(home: Home) -> None:
     winner = _winner(home.predict(**ENV, AWS_CREDENTIAL_EXPIRATION="2026-11-22T20:41:00Z"))
     assert winner.expiration == datetime(2026, 11, 22, 20, 41, tzinfo=UTC)
     assert winner.expiration_known_from == "AWS_CREDENTIAL_EXPIRATION"
-    assert _winner(home.predict(**ENV, AWS_CREDENTIAL_EXPIRATION="Nov 22 2026 20:41")).expiration == winner.expiration
+    other = _winner(home.predict(**ENV, AWS_CREDENTIAL_EXPIRATION="Nov 22 2026 20:41 GMT"))
+    assert other.expiration == winner.expiration
+    naive = _winner(home.predict(**ENV, AWS_CREDENTIAL_EXPIRATION="2026-11-22T20:41:00"))
+    assert "no time zone" in str(naive.problem)
     assert home.predict(**ENV, AWS_CREDENTIAL_EXPIRATION="soon").error is not None
 
 

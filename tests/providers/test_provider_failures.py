@@ -465,6 +465,36 @@ GOOD = {"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": "hush-hush", "S
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "2099-01-01T00:00Z",
+        "20990101T000000Z",
+        "2099-01-01T01:00:00+01",
+        "Thu, 01 Jan 2099 00:00:00 GMT",
+        "2098-12-31T19:00:00-05:00",
+    ],
+)
+def test_a_process_may_write_the_end_as_botocore_reads_it(here: Place, text: str) -> None:
+    (here.home / "printed").write_text(json.dumps({**GOOD, "Expiration": text}))
+    given = process(here, f"print(open({str(here.home / 'printed')!r}).read(), end='')").fetch()
+    assert given.expiration == datetime(2099, 1, 1, tzinfo=UTC)
+
+
+NOISE = "import sys; sys.stderr.write('debug: ' * 500_000); "
+
+
+def test_a_process_may_be_as_verbose_as_it_likes(here: Place) -> None:
+    (here.home / "printed").write_text(json.dumps(GOOD))
+    assert process(here, NOISE + f"print(open({str(here.home / 'printed')!r}).read(), end='')").fetch()
+
+
+def test_of_a_verbose_process_the_last_words_are_told(here: Place) -> None:
+    error = failure(process(here, NOISE + "sys.exit('the last words')"), RefreshFailed, "process-failed")
+    assert "it ended with 1: " in str(error)
+    assert "the last words" in str(error)
+
+
+@pytest.mark.parametrize(
     ("printed", "what"),
     [
         ("", "nothing"),
@@ -479,7 +509,9 @@ GOOD = {"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": "hush-hush", "S
         (json.dumps({**GOOD, "AccessKeyId": ""}), "AccessKeyId"),
         (json.dumps({**GOOD, "SecretAccessKey": 5}), "SecretAccessKey"),
         (json.dumps({**GOOD, "SessionToken": ["a"]}), "SessionToken"),
-        (json.dumps({**GOOD, "Expiration": "tomorrow"}), "ISO 8601"),
+        (json.dumps({**GOOD, "Expiration": "tomorrow"}), "not a time"),
+        (json.dumps({**GOOD, "Expiration": ""}), "empty"),
+        ("\ufeff" + json.dumps(GOOD), "byte order mark"),
         (json.dumps({**GOOD, "Expiration": "2099-01-01T00:00:00"}), "time zone"),
         (json.dumps({**GOOD, "Expiration": 4070908800}), "Expiration"),
         (json.dumps({**GOOD, "Expiration": "2020-01-01T00:00:00Z"}), "over"),

@@ -15,7 +15,7 @@ from ..providers.base import Prompt, Provider
 from ..settings.environment import Environment
 from ..settings.preferences import preferences
 from ..stores import session_files
-from ..stores.process_document import CHAIN_VARIABLE, document
+from ..stores.process_document import CHAIN_VARIABLE, chain_mark, chain_shown, document
 from ..stores.session_cache import SessionCache
 from . import agent_protocol, fast_lane
 from .sessions import follow_login, not_here, refuse_dead, session_store, watched
@@ -42,11 +42,11 @@ def process_environment(environment: Environment, profile: str | None) -> Enviro
     """
     name = profile or environment.profile_name.value
     above = [each for each in environment.variables.get(CHAIN_VARIABLE, "").split(",") if each]
-    mark = f"@{name}"
-    if name in above or mark in above:
-        path = [*dict.fromkeys(each.removeprefix("@") for each in above), name]
+    bare = chain_mark(name, environment.config_path, environment.credentials_path)
+    mark = f"@{bare}"
+    if bare in above or mark in above:
         raise ConfigurationError(
-            f"the credential process of profile {name} calls itself: {' → '.join(path)}",
+            f"the credential process of profile {name} calls itself: {chain_shown((*above, mark))}",
             hint="let the process read another profile than the one it serves: unexpire setup PROFILE --as NAME",
             finding="process-cycle",
         )

@@ -11,13 +11,14 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..credentials import Credentials, format_timestamp, parse_timestamp
+from ..credentials import Credentials, format_timestamp
 from ..errors import ConfigurationError, RefreshFailed
 from ..settings.environment import Environment
-from ..stores.process_document import CHAIN_VARIABLE
+from ..stores.process_document import CHAIN_VARIABLE, chain_mark, chain_shown
 from . import process_tree
 from .candidate import Candidate
 from .identity import identity_of
+from .timestamps import NoZone, zoned_timestamp
 
 __all__ = ["TIMEOUT_VARIABLE", "ProcessProvider", "parse_document"]
 
@@ -85,9 +86,10 @@ class ProcessProvider:
     def _run(self, words: list[str]) -> bytes:
         above = [name for name in self.environment.variables.get(CHAIN_VARIABLE, "").split(",") if name]
         me = self.candidate.profile or "default"
-        if me in above:
-            raise self._cycle(f"the credential process of profile {me} calls itself: {' → '.join((*above, me))}")
-        variables = {**self.environment.variables, CHAIN_VARIABLE: ",".join((*above, me))}
+        mark = chain_mark(me, self.environment.config_path, self.environment.credentials_path)
+        if mark in above:
+            raise self._cycle(f"the credential process of profile {me} calls itself: {chain_shown((*above, mark))}")
+        variables = {**self.environment.variables, CHAIN_VARIABLE: ",".join((*above, mark))}
         patience = self._patience()
         try:
             done = process_tree.run(words, variables, self.environment.cwd, patience, most_b=_LARGEST_B)
@@ -158,9 +160,13 @@ def _last_words(said: str, secrets: tuple[str, ...]) -> str:
 def parse_document(printed: bytes, *, where: str) -> Credentials:
     """Credentials out of the document; raises RefreshFailed (finding ``process-bad-output``) that names what is wrong, never what it holds."""
     try:
-        found = json.loads(printed)
+        found = json.loads(
+            printed.decode("utf-8")
+        )  # given bytes it would take UTF-16 and byte order marks, which SDKs do not
     except (ValueError, RecursionError) as error:
-        what = "nothing" if not printed.strip() else f"{len(printed)} bytes that are not JSON"
+        what = "nothing" if not printed.strip() else f"{len(printed)} bytes that are not JSON in UTF-8"
+        if printed.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+            what = "a byte order mark, or UTF-16, where SDKs want plain UTF-8"
         raise _bad(f"it prints {what}", where) from error
     if not isinstance(found, dict):
         raise _bad("it prints JSON that is no object", where)
@@ -183,17 +189,19 @@ def parse_document(printed: bytes, *, where: str) -> Credentials:
 
 
 def _end(text: object, where: str) -> datetime | None:
-    if text is None or text == "":
+    """The end, in any form that botocore takes, which is any that dateutil takes, but with a zone."""
+    if text is None:
         return None
     if not isinstance(text, str):
         raise _bad("Expiration is not a text", where)
+    if not text.strip():
+        raise _bad("Expiration is empty, which makes SDKs fail: leave it out where there is no end", where)
     try:
-        end = parse_timestamp(text)
-    except ValueError as error:
-        raise _bad("Expiration is not an ISO 8601 time", where) from error
-    if not text.strip().upper().endswith(("Z", "UTC")) and "+" not in text and "-" not in text[11:]:
-        raise _bad("Expiration has no time zone, which makes botocore fail", where)
-    return end
+        return zoned_timestamp(text)
+    except NoZone as error:
+        raise _bad("Expiration has no time zone, which makes botocore fail", where) from error
+    except (ValueError, OverflowError) as error:
+        raise _bad("Expiration is not a time", where) from error
 
 
 def _bad(how: str, where: str) -> RefreshFailed:

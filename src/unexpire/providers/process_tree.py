@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,7 +28,8 @@ class StartsItself(Exception):
 def run(
     words: Sequence[str], variables: Mapping[str, str], cwd: Path, timeout_s: float, *, most_b: int
 ) -> subprocess.CompletedProcess[bytes]:
-    """As `subprocess.run`, but a program that prints more than `most_b` bytes, takes longer or starts itself is ended with all of its own.
+    """As `subprocess.run`, but a program that prints more than `most_b` bytes, takes longer or starts itself is ended with all of its own. Of
+    its standard error, on which it may be as verbose as it likes, the end is kept.
 
     A child that a program leaves behind when it ends is not waited for. Raises OSError, ValueError, TimeoutExpired and StartsItself.
     """
@@ -37,8 +38,8 @@ def run(
     )
     printed, said = bytearray(), bytearray()
     readers = [
-        threading.Thread(target=_drain, args=(pipe, kept, process, most_b), daemon=True)
-        for pipe, kept in ((process.stdout, printed), (process.stderr, said))
+        threading.Thread(target=_drain, args=(process.stdout, printed, most_b, process.kill), daemon=True),
+        threading.Thread(target=_drain, args=(process.stderr, said, most_b, said.clear), daemon=True),
     ]
     try:
         for reader in readers:
@@ -67,13 +68,13 @@ def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
                 raise StartsItself from None
 
 
-def _drain(pipe: IO[bytes], kept: bytearray, process: subprocess.Popen[bytes], most_b: int) -> None:
+def _drain(pipe: IO[bytes], kept: bytearray, most_b: int, too_much: Callable[[], None]) -> None:
     with pipe:
         while chunk := os.read(pipe.fileno(), 65536):
+            if len(kept) > most_b:
+                too_much()
             if len(kept) <= most_b:
                 kept += chunk
-            else:
-                process.kill()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

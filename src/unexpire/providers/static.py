@@ -45,9 +45,9 @@ class StaticProvider:
         """The keys as written, with their end where anything on this machine tells it; an end that is over is told as it is."""
         candidate = self.candidate
         key, secret = candidate.value("aws_access_key_id"), candidate.value("aws_secret_access_key")
+        if candidate.problem is not None:
+            raise candidate.problem
         if not key or not secret:
-            if candidate.problem is not None:
-                raise candidate.problem
             raise ConfigurationError(
                 f"{candidate.description} is half a pair", where=str(candidate.origin), finding="partial-credentials"
             )

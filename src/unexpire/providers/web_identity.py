@@ -54,7 +54,8 @@ class WebIdentityProvider:
 
     @property
     def path(self) -> Path:
-        return self.environment.expand(self.token_file)
+        """As it stands, with no ``~`` and no variables (botocore/utils.py, `FileWebIdentityTokenLoader`)."""
+        return self.environment.cwd / self.token_file
 
     def describe(self) -> str:
         return f"role {self.role_arn.rpartition('/')[2]} by web identity" + (f" ({self.where})" if self.where else "")

@@ -7,17 +7,40 @@ among the stores because a cached session lies on the disk in this form, ready t
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from ..credentials import Credentials, KeyKind, format_timestamp
 from ..errors import RefreshFailed
 from ..freshness import DEFAULT_POLICY, RefreshPolicy
 
-__all__ = ["ASK_AGAIN_AFTER", "CHAIN_VARIABLE", "LARGEST_DOCUMENT_B", "document", "fields"]
+__all__ = [
+    "ASK_AGAIN_AFTER",
+    "CHAIN_VARIABLE",
+    "LARGEST_DOCUMENT_B",
+    "chain_mark",
+    "chain_shown",
+    "document",
+    "fields",
+]
 
 CHAIN_VARIABLE = "UNEXPIRE_PROCESS_CHAIN"
 """Which profiles' credential processes run above this one, separated by commas: how a process notices that it calls itself."""
+
+
+def chain_mark(profile: str, *files: Path) -> str:
+    """What stands for a profile in CHAIN_VARIABLE: its name, and of which AWS files, as others may have one of that name."""
+    return f"{profile}~{hashlib.sha256(repr([str(file) for file in files]).encode()).hexdigest()[:8]}"
+
+
+def chain_shown(marks: Sequence[str]) -> str:
+    """The way that marks tell, for people: each name once, and the last one in any case."""
+    names = [mark.removeprefix("@").rpartition("~")[0] for mark in marks]
+    return " → ".join([*dict.fromkeys(names[:-1]), names[-1]])
+
 
 LARGEST_DOCUMENT_B = 64_000
 """The Java SDK's default `processOutputLimit`; other SDKs set no limit."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from ...credentials import parse_timestamp
 from ...errors import ConfigurationError, UnexpireError
 from ...settings.environment import Environment, unreadable
 from ...settings.files import Origin, Sourced, read_aws_file
 from ..candidate import Candidate, Standing
+from ..timestamps import NoZone, zoned_timestamp
 
 __all__ = [
-    "any_timestamp",
     "boto_config",
     "container",
     "ec2_credentials_file",
@@ -70,35 +68,25 @@ def _set(environment: Environment, name: str) -> Sourced[str] | None:
     return found if found is not None and found.value else None
 
 
+def _unusable_end(how: str, stated: Sourced[str]) -> ConfigurationError:
+    return ConfigurationError(
+        f"AWS_CREDENTIAL_EXPIRATION {how}: SDKs fail over it",
+        where=str(stated.origin),
+        hint="unset AWS_CREDENTIAL_EXPIRATION",
+    )
+
+
 def _with_expiration(candidate: Candidate, environment: Environment) -> Candidate:
     stated = _set(environment, "AWS_CREDENTIAL_EXPIRATION")
     if stated is None:
         return candidate
     try:
-        end = any_timestamp(stated.value)
+        end = zoned_timestamp(stated.value)
+    except NoZone:  # botocore reads it, and fails when it compares it with now
+        return replace(candidate, problem=_unusable_end("has no time zone", stated))
     except (ValueError, OverflowError):
-        problem = ConfigurationError(
-            "AWS_CREDENTIAL_EXPIRATION is not a time: SDKs fail over it",
-            where=str(stated.origin),
-            hint="unset AWS_CREDENTIAL_EXPIRATION",
-        )
-        return refused(candidate, problem)
+        return refused(candidate, _unusable_end("is not a time", stated))
     return replace(candidate, expiration=end, expiration_known_from="AWS_CREDENTIAL_EXPIRATION")
-
-
-def any_timestamp(text: str) -> datetime:
-    """A time in any form that botocore takes, which is any that dateutil takes; without a zone it is UTC."""
-    try:
-        return parse_timestamp(text)
-    except ValueError:
-        import warnings
-
-        from dateutil.parser import parse  # type: ignore[import-untyped,unused-ignore]
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            moment: datetime = parse(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def ec2_credentials_file(environment: Environment) -> Candidate | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -233,15 +234,32 @@ def _asked(words: list[str], chosen: str) -> str | None:
             flat = shlex.split(words[words.index("-c") + 1])
         except ValueError:
             return None
-    start = next((i for i, word in enumerate(flat) if PurePath(word).stem in ("unexpire", "aws")), None)
-    if start is None:
+    rest = _after_program(flat)
+    if rest is None:
         return None
-    rest = flat[start + 1 :]
     asked = [after for word, after in pairwise(rest) if word == "--profile"]
     asked += [word.removeprefix("--profile=") for word in rest if word.startswith("--profile=")]
     if asked:
         return asked[0]
     return chosen if "export-credentials" in rest or "credential-process" in rest else None
+
+
+_ASSIGNMENT = re.compile(r"(\w+)=")
+_OTHER_FILES = frozenset({"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "HOME"})
+
+
+def _after_program(words: list[str]) -> list[str] | None:
+    """What follows ``unexpire`` or ``aws`` where that is what is started, on the files at hand; None for any other command."""
+    for place, word in enumerate(words):
+        assigned = _ASSIGNMENT.match(word)
+        if assigned is not None and assigned[1] in _OTHER_FILES:
+            return None
+        if assigned is None and word not in ("env", "exec", "command"):
+            name = PurePath(word).stem
+            if name.startswith("python") and words[place + 1 : place + 3] == ["-m", "unexpire"]:
+                return words[place + 3 :]
+            return words[place + 1 :] if name in ("unexpire", "aws") else None
+    return None
 
 
 def _no_program(environment: Environment, command: Sourced[str], program: str) -> ConfigurationError | None:

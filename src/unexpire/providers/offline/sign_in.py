@@ -14,7 +14,8 @@ from ...settings.environment import Environment
 from ...settings.files import Section, Sourced
 from ...settings.profile import Profile, Settings
 from ..candidate import Candidate, Standing
-from .ambient import any_timestamp, refused
+from ..timestamps import any_timestamp
+from .ambient import refused
 from .scope import Scope, block_problem, invalid, keys_of
 
 __all__ = ["login", "sso"]
