@@ -59,6 +59,18 @@ def test_env_brings_the_profile_s_region(desk: Desk) -> None:
     assert found["AWS_REGION"] == found["AWS_DEFAULT_REGION"] == "eu-central-1"
 
 
+def test_env_for_github_keeps_what_earlier_steps_wrote(desk: Desk) -> None:
+    """Bytes that are no text, and a last line that was left open."""
+    file = desk.home / "github-env"
+    file.write_bytes(b"CAF=\xe9\nFOO=bar")
+    desk.environment["GITHUB_ENV"] = str(file)
+    assert desk.run("env", "--profile", "role", "--format", "github-actions").returncode == 0
+    assert file.read_bytes().startswith(b"CAF=\xe9\nFOO=bar\nAWS_ACCESS_KEY_ID=ASIA")
+    desk.environment["GITHUB_ENV"] = str(desk.home / "nowhere" / "github-env")
+    done = desk.run("env", "--profile", "role", "--format", "github-actions")
+    assert (done.returncode, (desk.home / "nowhere").exists()) == (10, False)
+
+
 def test_env_for_github_masks_and_writes_the_file(desk: Desk) -> None:
     file = desk.home / "github-env"
     file.write_text("BEFORE=1\n")

@@ -87,12 +87,17 @@ def _to_github(environment: Environment, variables: shell.Variables) -> None:
             "this is no step of a GitHub Actions job: it has no GITHUB_ENV", hint="unexpire env --format dotenv"
         )
     click.echo(shell.masks(variables), nl=False)
-    file = Path(named)
-    with contextlib.suppress(FileNotFoundError):
-        before = file.read_text(encoding="utf-8")
-        atomic.replace(file, before + shell.github_lines(variables, environment.variables))
-        return
-    atomic.replace(file, shell.github_lines(variables, environment.variables))
+    file, lines = Path(named), shell.github_lines(variables, environment.variables).encode()
+    try:
+        before = file.read_bytes()
+    except FileNotFoundError:
+        if not file.parent.is_dir():
+            raise ConfigurationError(
+                f"the folder of {named} does not exist", where="GITHUB_ENV", hint="see what has set GITHUB_ENV"
+            ) from None
+        before = b""
+    glue = b"" if not before or before.endswith(b"\n") else b"\n"  # a step may have left its last line open
+    atomic.replace(file, before + glue + lines)
 
 
 def _region(environment: Environment, profile: str | None) -> str | None:

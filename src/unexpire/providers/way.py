@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,16 @@ from ..settings.environment import Environment
 from ..settings.files import Origin, Sourced
 from ..settings.profile import Profile
 
-__all__ = ["UnusableWay", "Way", "endpoint_of", "endpoint_setting", "endpoint_url", "region_of", "way_to"]
+__all__ = [
+    "UnusableWay",
+    "Way",
+    "client_problems",
+    "endpoint_of",
+    "endpoint_setting",
+    "endpoint_url",
+    "region_of",
+    "way_to",
+]
 
 
 class UnusableWay(ConfigurationError):
@@ -88,6 +98,36 @@ def _bundle_setting(environment: Environment, profile: Profile | None) -> Source
 
 # botocore/utils.py, `validate_region_name`: what may be a label of a host name.
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
+
+
+_MODES = ("when_supported", "when_required")
+# With any other value botocore makes no client (botocore/args.py; configprovider.py has the names), and some it wants in small letters.
+_CLIENT_SETTINGS: dict[str, tuple[str, tuple[str, ...], bool]] = {
+    "AWS_RETRY_MODE": ("retry_mode", ("legacy", "standard", "adaptive"), True),
+    "AWS_STS_REGIONAL_ENDPOINTS": ("sts_regional_endpoints", ("legacy", "regional"), True),
+    "AWS_REQUEST_CHECKSUM_CALCULATION": ("request_checksum_calculation", _MODES, False),
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": ("response_checksum_validation", _MODES, False),
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": ("account_id_endpoint_mode", ("preferred", "disabled", "required"), False),
+}
+
+
+def client_problems(environment: Environment, profile: Profile | None) -> Iterator[ConfigurationError]:
+    """Settings that have nothing to do with credentials, over which boto3 and the AWS CLI fail all the same; other SDKs may not."""
+    for variable, (key, allowed, small) in _CLIENT_SETTINGS.items():
+        found = _set_for_client(environment, profile, variable, key)
+        if found is not None and (found.value if small else found.value.lower()) not in allowed:
+            yield _unusable(f"{_name(found, key)} {found.value[:40]!r} is none of {', '.join(allowed)}", found)
+    found = _set_for_client(environment, profile, "AWS_MAX_ATTEMPTS", "max_attempts")
+    if found is not None and (re.fullmatch(r"\s*\+?\d+\s*", found.value) is None or int(found.value) < 1):
+        yield _unusable(f"{_name(found, 'max_attempts')} {found.value[:40]!r} is no number from 1 on", found)
+
+
+def _set_for_client(environment: Environment, profile: Profile | None, variable: str, key: str) -> Sourced[str] | None:
+    return environment.get(variable) or (profile.get(key) if profile is not None else None)
+
+
+def _name(found: Sourced[str], key: str) -> str:
+    return found.origin.variable or key
 
 
 def _check(environment: Environment, profile: Profile | None, service: str, region: str | None) -> None:

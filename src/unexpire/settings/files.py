@@ -172,7 +172,7 @@ def read_aws_file(path: Path, home: Path | None = None) -> AwsFile:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return AwsFile(origin)
     except OSError as error:
-        hint = f"chmod u+r {shorten(path, home)}"
+        hint = _to_read(path, home)
         reason = (error.strerror or type(error).__name__).lower()
         return AwsFile(
             origin, problems=(Problem(f"the file cannot be read ({reason}); SDKs skip it", origin, hint, fatal=False),)
@@ -184,6 +184,16 @@ def read_aws_file(path: Path, home: Path | None = None) -> AwsFile:
         )
         return AwsFile(origin, exists=True, problems=(problem,))
     return parse(data, origin)
+
+
+def _to_read(path: Path, home: Path | None) -> str:
+    """What makes the file readable: its own mode, its owner (after ``sudo aws configure``), or a folder above it."""
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return f"ls -ld {shorten(path.parent, home)}"
+    shown = shorten(path, home)
+    return f"chmod u+r {shown}" if os.name == "nt" or owner == os.geteuid() else f'sudo chown "$USER" {shown}'
 
 
 def _irregular(path: Path, origin: Origin) -> tuple[Problem, ...]:

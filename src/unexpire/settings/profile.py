@@ -145,6 +145,10 @@ class Settings:
         ):
             if section is not None and not section.name.startswith(("sso-session", "services")):
                 error.hint = f"rename [{section.name}] in {section.origin} to [{right}]"
+        unread = next((p for p in (*self.config.problems, *self.credentials.problems) if p.origin.line is None), None)
+        if unread is not None and not error.nearest:
+            error.message += f"; {unread.origin}: {unread.message}"
+            error.hint = unread.hint or error.hint
         if not name:
             error.hint = (
                 f"unset {chosen_by.variable}" if chosen_by is not None and chosen_by.variable else "name a profile"

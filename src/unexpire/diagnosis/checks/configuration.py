@@ -10,6 +10,7 @@ from ...credentials import KeyKind
 from ...errors import ProfileNotFound, UnexpireError
 from ...findings import CODES, Action, Evidence, Finding, Remedy, Severity
 from ...providers.candidate import Candidate, Standing
+from ...providers.way import client_problems
 from ...settings.files import Sourced
 from .. import remedies
 from ..snapshot import Snapshot, State
@@ -33,18 +34,39 @@ def check_configuration(s: Snapshot) -> Iterator[Finding]:
     mangled = _mangled(s)
     if mangled is not None:
         yield mangled
+    used = _lines_in_use(s)
     for problem in s.environment.settings().problems:
         said = mangled is not None and str(problem.origin) == mangled.evidence[0].where
         if not problem.fatal and s.prediction.error is None and hidden is None and not said:
+            # what stands in a line that AWS has just refused is the reason; anywhere else it may be nobody's business
+            refused = s.fetch_error is not None and str(problem.origin) in used
             yield Finding(
                 "config-invalid",
-                problem.message,
+                f"{problem.message} ({problem.origin})",
                 (Evidence("setting", problem.message, str(problem.origin)),),
                 remedies.correction(problem.error()),
-                Severity.NOTE,
+                Severity.ERROR if refused else Severity.NOTE,
             )
+    for unusable in client_problems(s.environment, s.prediction.profile):
+        yield Finding(
+            "config-invalid",
+            f"{unusable.message}: boto3 and the AWS CLI fail over it",
+            (Evidence("setting", unusable.message, unusable.where),),
+            remedies.correction(unusable),
+            Severity.WARNING,
+        )
     if s.winner is not None and s.fetch_error is None:
         yield from _tomorrow(s, s.winner)
+
+
+def _lines_in_use(s: Snapshot) -> set[str]:
+    """Where the settings of the source stand, and of the sources that it stands on."""
+    lines: set[str] = set()
+    candidate = s.winner
+    while candidate is not None:
+        lines.update(str(setting.origin) for setting in candidate.settings.values())
+        candidate = candidate.source
+    return lines
 
 
 def _hidden_file(s: Snapshot) -> Finding | None:

@@ -274,7 +274,7 @@ def _no_role(s: Snapshot, winner: Candidate | None) -> Remedy:
 
 
 def _process(s: Snapshot, winner: Candidate | None) -> Remedy:
-    profile = shlex.quote(_profile(winner))
+    profile = shlex.quote(_profile(winner.base if winner is not None else None))
     return remedies.by_human(
         "run the command of the profile by hand and see what it prints",
         f"aws configure get credential_process --profile {profile}",
