@@ -142,6 +142,17 @@ def test_long_term_keys_are_never_copied(lab: Lab, tmp_path: Path) -> None:
     assert "never copied" in done.stderr
 
 
+@pytest.mark.parametrize(("source", "words"), [("nightly", "cannot be its own source"), ("expired", "expired")])
+def test_a_dead_copy_is_no_source(lab: Lab, tmp_path: Path, source: str, words: str) -> None:
+    here = stage(lab, tmp_path, sessions={"dead": {"seconds": -60}}, credentials=COPY)
+    before = credentials_of(tmp_path)
+    done = run_command(here, "fix", "--profile", "nightly", "--from", source, "--yes")
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert "wrote" not in done.stdout
+    assert credentials_of(tmp_path) == before
+
+
 def test_a_copy_in_the_config_file(lab: Lab, tmp_path: Path) -> None:
     config = """
 [profile "two words"]

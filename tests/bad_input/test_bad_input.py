@@ -312,6 +312,13 @@ def test_an_answer_from_the_cache_is_one_with_standard_error_closed(
         assert done.returncode == 0
 
 
+def test_a_prompt_is_no_place_for_an_error(lab: Lab, tmp_path: Path) -> None:
+    here = stage(lab, tmp_path)
+    command = [os.fsencode(sys.executable), b"-m", b"unexpire", b"prompt", b"--profile", b"pr\xffof"]
+    done = subprocess.run(command, env=here.variables, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_a_program_in_a_folder_that_may_not_be_searched(lab: Lab, open_home: Path, somebody: dict[str, Any]) -> None:
     """Of a profile that nobody asked about: every profile is looked at to say where a copy came from."""
     process = "\n[profile other]\ncredential_process = {{home}}/closed/helper\n"

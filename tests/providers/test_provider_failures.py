@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import shlex
@@ -646,6 +647,33 @@ def test_the_container_token_file_is_read_anew_and_checked(here: Place) -> None:
     assert here.lab.container_token not in str(error)
     path.write_bytes("tök€n".encode())
     failure(provider, RefreshFailed, "container-refused")
+
+
+@pytest.mark.parametrize(
+    ("end", "finding", "words"),
+    [
+        ("2020-01-01T00:00:00Z", "metadata-stale", "is over since"),
+        ("2099-01-01T00:00:00", "container-refused", "time zone"),
+    ],
+)
+def test_a_container_endpoint_whose_end_botocore_fails_over(here: Place, end: str, finding: str, words: str) -> None:
+    body = json.dumps({"AccessKeyId": "ASIAX", "SecretAccessKey": "s", "Token": "t", "Expiration": end}).encode()
+
+    class Endpoint(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        error = failure(here.provider(None, AWS_CONTAINER_CREDENTIALS_FULL_URI=url), RefreshFailed, finding)
+        server.shutdown()
+    assert words in str(error)
 
 
 def test_the_metadata_service_gives_dead_sets(here: Place) -> None:

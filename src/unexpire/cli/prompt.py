@@ -36,7 +36,7 @@ def prompt(profile: str | None, color: str | None) -> int:
     label = label_of(environment, profile, None)
     identity = None
     # A prompt is no place for an error: whoever uses the profile is told.
-    with contextlib.suppress(UnexpireError):
+    with contextlib.suppress(UnexpireError, UnicodeError):  # UnicodeError: a name that this locale cannot write
         store = session_store(environment)
         with contextlib.suppress(UnexpireError):
             provider = provider_for(environment, profile=profile)

@@ -14,6 +14,7 @@ from ..findings import Action, Diagnosis, Remedy
 from ..providers.ends import own_cache
 from ..providers.resolve import provider_for
 from ..stores import credentials_file
+from .sessions import refuse_dead
 
 if TYPE_CHECKING:
     from ..providers.base import Prompt
@@ -85,8 +86,15 @@ def _renewal(remedy: Remedy, environment: Environment, prompt: Prompt, source: s
 
 def _write(environment: Environment, path: Path, remedy: Remedy, source: str, prompt: Prompt) -> str:
     profile = remedy.parameters["profile"]
+    if source == profile:
+        raise ConfigurationError(
+            f"profile {profile} cannot be its own source: it holds the dead copy",
+            where="--from",
+            hint=f"unexpire fix --profile {profile} --from ANOTHER",
+        )
     provider = provider_for(environment, profile=source, prompt=prompt)
     fresh = provider.fetch()
+    refuse_dead(environment, fresh, source)
     if not fresh.session_token:
         raise ConfigurationError(
             f"profile {source} gives long-term keys, which are never copied",
@@ -95,7 +103,12 @@ def _write(environment: Environment, path: Path, remedy: Remedy, source: str, pr
         )
     credentials_file.write_session(path, _section(remedy), fresh, backup=True)
     _remember(environment, provider.identity, fresh)
-    return f"wrote a new session to profile {profile}, which {_ends(fresh)}"
+    what = (
+        "a new session"
+        if provider.renewable or provider.interactive
+        else f"the session of profile {source}, a copy itself,"
+    )
+    return f"wrote {what} to profile {profile}, which {_ends(fresh)}"
 
 
 def _remember(environment: Environment, identity: str, fresh: Credentials) -> None:

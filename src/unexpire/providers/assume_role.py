@@ -146,6 +146,8 @@ class AssumeRoleProvider:
             and source.access_key_id.startswith("ASIA")
         ):
             problem.finding = "source-expired" if source.session_token else "missing-session-token"
+        if problem.hint == "unexpire fix" and self.profile is not None:
+            problem.hint += f" --profile {self.profile.name}"
         return problem
 
 

@@ -14,12 +14,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..credentials import Credentials, parse_timestamp
+from ..credentials import Credentials, format_timestamp, parse_timestamp
 from ..errors import ConfigurationError, RefreshFailed
 from ..settings.environment import Environment
 from .candidate import Candidate
 from .identity import identity_of
 from .metadata_http import Reply, ask
+from .timestamps import NoZone, zoned_timestamp
 from .tls import distrust
 
 __all__ = ["ContainerProvider", "metadata_credentials"]
@@ -77,10 +78,27 @@ class ContainerProvider:
             raise self._failed("cannot be asked: its address or its token is malformed", retryable=False) from error
         if reply.status != 200:
             raise self._failed(f"answers HTTP {reply.status}{_code_in(reply)}", retryable=reply.may_pass)
+        now = self.environment.now()
         try:
-            return metadata_credentials(json.loads(reply.body), self.environment.now())
+            given = metadata_credentials(json.loads(reply.body), now)
+        except NoZone as error:
+            raise self._failed(
+                "gives an Expiration without a time zone, over which SDKs fail", retryable=False
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise self._failed("answers something that is no credential document", retryable=False) from error
+        if given.expiration is not None and given.expiration <= now:
+            # whatever AWS would say to them: botocore takes them for over, and fails ("the refreshed credentials are still expired")
+            over = RefreshFailed(
+                f"the container credential endpoint gives a session that is over since {format_timestamp(given.expiration)}",
+                retryable=True,
+                where=str(self.candidate.origin),
+                finding="metadata-stale",
+                hint="look at what serves the endpoint",
+            )
+            over.session_over = True  # type: ignore[attr-defined]
+            raise over
+        return given
 
     def _check_host(self, url: str) -> None:
         try:
@@ -151,7 +169,7 @@ def metadata_credentials(content: Any, now: datetime) -> Credentials:
     for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration"):
         if not isinstance(content[name], str) or not content[name]:
             raise ValueError(f"{name} is empty")
-    end = parse_timestamp(content["Expiration"])
+    end = zoned_timestamp(content["Expiration"])
     issued = now.replace(microsecond=0)
     updated = content.get("LastUpdated")
     if isinstance(updated, str):
