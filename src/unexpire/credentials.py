@@ -8,7 +8,16 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-__all__ = ["Credentials", "KeyKind", "account_id_of_key", "format_timestamp", "kind_of_key", "parse_timestamp"]
+__all__ = [
+    "Credentials",
+    "KeyKind",
+    "account_id_of_key",
+    "format_timestamp",
+    "kind_of_key",
+    "parse_timestamp",
+    "shown_key",
+    "without_user",
+]
 
 
 class KeyKind(enum.StrEnum):
@@ -27,6 +36,19 @@ def kind_of_key(access_key_id: str) -> KeyKind:
     if prefix == "ASIA":
         return KeyKind.TEMPORARY
     return KeyKind.UNKNOWN
+
+
+def shown_key(access_key_id: str) -> str:
+    """The id as it may be shown. What is not shaped as AWS's ids are may be a secret that was pasted in its place: four letters of it.
+
+    Source: IAM API reference, "AccessKey": word characters, 128 at most; all that AWS gives out are capitals and digits.
+    """
+    return access_key_id if re.fullmatch(r"[A-Z0-9_]{0,128}", access_key_id) else f"{access_key_id[:4]}…"
+
+
+def without_user(text: str) -> str:
+    """A URL, or a text with URLs in it, without the user and password that may stand before a host."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
 
 
 def account_id_of_key(access_key_id: str) -> str | None:

@@ -285,6 +285,19 @@ def test_nobody_reads_to_the_end(lab: Lab, tmp_path: Path, arguments: tuple[str,
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_who_reads_some_lines_of_a_diagnosis_still_gets_its_exit_code(lab: Lab, tmp_path: Path) -> None:
+    """`set -o pipefail; unexpire diagnose --for 6h | head -3 && ./job` is not to start the job."""
+    here = stage(lab, tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "unexpire", "diagnose", "--profile", "expired"]
+    done = subprocess.run(
+        command, env=here.variables, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "gbk", "utf-8"])
 def test_an_output_that_lacks_some_signs(lab: Lab, tmp_path: Path, encoding: str) -> None:
     """A pipe on Windows, or a locale of old: a question mark for what it cannot say."""
@@ -310,6 +323,18 @@ def test_an_answer_from_the_cache_is_one_with_standard_error_closed(
         line = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "unexpire", *command]
         done = subprocess.run(line, env=here.variables, stdout=subprocess.PIPE, timeout=60, check=False)
         assert done.returncode == 0
+
+
+def test_a_password_in_an_endpoint_is_not_shown(lab: Lab, tmp_path: Path) -> None:
+    here = stage(lab, tmp_path, env={"AWS_ENDPOINT_URL": "http://somebody:pa55word@127.0.0.1:1"})
+    for words in (
+        ("diagnose", "--profile", "static", "-v"),
+        ("diagnose", "--json", "--profile", "role"),
+        ("env", "--profile", "role"),
+    ):
+        done = run_command(here, *words)
+        assert "127.0.0.1:1" in done.stdout + done.stderr
+        assert "pa55word" not in done.stdout + done.stderr
 
 
 def test_a_prompt_is_no_place_for_an_error(lab: Lab, tmp_path: Path) -> None:

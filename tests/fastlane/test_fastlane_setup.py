@@ -177,3 +177,13 @@ def test_a_profile_in_two_spellings_is_left_as_it_is(desk: Desk) -> None:
     assert done.returncode == 10
     assert "stands twice, in lines" in done.stderr
     assert desk.config.read_bytes() == before
+
+
+def test_the_diff_shows_no_secret_whatever_the_setting_is_called(desk: Desk) -> None:
+    lines = "credential_process = tool --password hunter2\naws_secret_acces_key = typo-of-it\naws_access_key_id = wJalrXUtnFEMI/K7MDENG\n"
+    desk.config.write_text(desk.config.read_text() + f"\n[profile last]\n{lines}")
+    for words in (("role", "--in-place"), ("last", "--in-place"), ("last", "--as", "other")):
+        shown = desk.run("setup", *words, "--dry-run").stdout
+        assert "credential-process --profile" in shown
+        for secret in ("hunter2", "typo-of-it", "K7MDENG"):
+            assert secret not in shown

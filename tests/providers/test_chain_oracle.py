@@ -36,7 +36,7 @@ def _predicted(variables: dict[str, str], profile: str | None) -> Pick:
     if prediction.winner is None:
         return Pick("none")
     winner = prediction.winner
-    return Pick(winner.method, winner.access_key_id if winner.method in STATIC else None)
+    return Pick(winner.method, winner.value("aws_access_key_id") if winner.method in STATIC else None)
 
 
 # What two of botocore's exceptions are here; either side of these pairs must come with the other.

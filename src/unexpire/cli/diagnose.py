@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..findings import Diagnosis
+from .exits import give_up_stdout
 from .options import DURATION, role_request, source_options
 
 if TYPE_CHECKING:
@@ -77,14 +78,17 @@ def diagnose(
 
 
 def show(diagnosis: Diagnosis, *, as_json: bool = False, verbose: bool = False) -> None:
-    """Print a diagnosis, for people or for programs."""
-    if as_json:
-        click.echo(json.dumps(diagnosis.as_json(), indent=2, ensure_ascii=False))
-        return
-    from .render import diagnosis_lines
+    """Print a diagnosis, for people or for programs. Who stops reading (``| head -3``) still gets its exit code, or its mend."""
+    try:
+        if as_json:
+            click.echo(json.dumps(diagnosis.as_json(), indent=2, ensure_ascii=False))
+            return
+        from .render import diagnosis_lines
 
-    for line in diagnosis_lines(diagnosis, verbose=verbose):
-        click.echo(line)
+        for line in diagnosis_lines(diagnosis, verbose=verbose):
+            click.echo(line)
+    except BrokenPipeError:
+        give_up_stdout()
 
 
 def current_environment() -> Environment:

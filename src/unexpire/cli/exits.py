@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+
 from ..errors import ConfigurationError, InteractionRequired, RefreshFailed, Rejected, Unavailable, UnexpireError
 from ..findings import CODES, Exit
 
-__all__ = ["exit_code_of"]
+__all__ = ["exit_code_of", "give_up_stdout"]
 
 
 def exit_code_of(error: UnexpireError) -> Exit:
@@ -23,3 +27,9 @@ def exit_code_of(error: UnexpireError) -> Exit:
     if isinstance(error, RefreshFailed):
         return Exit.NETWORK if error.retryable else Exit.REJECTED
     return Exit.FAILED
+
+
+def give_up_stdout() -> None:
+    """Nobody reads any more: the interpreter would report it again while it closes stdout, with what is left in its buffer."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

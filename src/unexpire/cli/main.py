@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import io
@@ -14,7 +13,7 @@ import click
 
 from .. import __version__
 from ..errors import UnexpireError
-from .exits import exit_code_of
+from .exits import exit_code_of, give_up_stdout
 
 # name -> (module, attribute, help line). The module is imported only when its command runs, so that `unexpire explain` never pays for
 # botocore; the help lines stand here so that `unexpire --help` imports no command at all.
@@ -111,7 +110,7 @@ def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:
     except SystemExit as end:
         # click and rich call it a failure that nobody reads any more (`unexpire … | head`)
         if isinstance(end.__context__, BrokenPipeError) or type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
-            _give_up_stdout()
+            give_up_stdout()
             sys.exit(0)
         raise
     except click.exceptions.Abort:
@@ -124,12 +123,12 @@ def run(arguments: list[str] | None = None, **extra: Any) -> NoReturn:
         _say(str(error), error.hint)
         sys.exit(exit_code_of(error))
     except BrokenPipeError:
-        _give_up_stdout()  # the reader went away (`unexpire … | head`): not an error
+        give_up_stdout()  # the reader went away (`unexpire … | head`): not an error
         sys.exit(0)
     except OSError as error:
         if error.filename is not None or error.errno not in _CANNOT_BE_WRITTEN:
             raise
-        _give_up_stdout()
+        give_up_stdout()
         _say(f"the output cannot be written: {error.strerror}", "make room where standard output goes to")
         sys.exit(1)
     except KeyboardInterrupt:
@@ -152,12 +151,6 @@ def _say_what_can_be_said() -> None:
 
 
 _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-
-
-def _give_up_stdout() -> None:
-    """The interpreter would report the same again while it closes stdout, with what is left in its buffer."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, hint: str | None = None) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..credentials import shown_key
+from ..settings.files import is_secret_name
 from .ask import at_a_terminal
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ def setup(profile: str, name: str | None, in_place: bool, undo: bool, dry_run: b
     changes = undone(environment, profile) if undo else planned(environment, profile, None if in_place else user)
     for change in changes:
         _show(environment, change)
+    refusal = environment.settings().refusal
+    if refusal is not None:
+        click.echo(f"unexpire: SDKs refuse this file as it stands: {refusal.message} ({refusal.origin})", err=True)
     if not undo:
         _warn_of_copy(environment, profile)
     if dry_run:
@@ -65,7 +70,17 @@ def _warn_of_copy(environment: Environment, profile: str) -> None:
         click.echo("  try: the profile that it was copied from, or unexpire fix when it has ended", err=True)
 
 
-_SECRET = re.compile(r"(?im)^([-+ ]?\s*(?:aws_secret_access_key|aws_session_token|aws_security_token)\s*[=:]\s*).+$")
+_SETTING = re.compile(r"([-+ ]?\s*)([^\s=:#;\[]+)(\s*[=:]\s*)(.+)", re.DOTALL)
+
+
+def _hidden(line: str) -> str:
+    """A line of a diff, without the value where that may be a secret, or may hold one; what unexpire itself adds holds none."""
+    found = _SETTING.fullmatch(line)
+    if found is not None and found[2] == "aws_access_key_id":
+        return line.replace(found[4].strip(), shown_key(found[4].strip()))
+    if found is None or not is_secret_name(found[2]) or (found[1].startswith("+") and found[2] == "credential_process"):
+        return line
+    return f"{found[1]}{found[2]}{found[3]}***" + ("\n" if line.endswith("\n") else "")
 
 
 def _show(environment: Environment, change: Change) -> None:
@@ -75,5 +90,5 @@ def _show(environment: Environment, change: Change) -> None:
     after = (change.after or "").splitlines(keepends=True)
     old, new = (name if text is not None else "/dev/null" for text in (change.before, change.after))
     for line in difflib.unified_diff(before, after, old, new, n=2):
-        hidden = _SECRET.sub(r"\1***", line)
+        hidden = _hidden(line)
         click.echo(hidden if hidden.endswith("\n") else f"{hidden}\n\\ No newline at end of file\n", nl=False)

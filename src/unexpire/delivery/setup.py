@@ -72,7 +72,7 @@ def planned(environment: Environment, profile: str, name: str | None) -> list[Ch
     if mine is not None and "credential-process" in mine.value and "unexpire" in mine.value:
         raise ConfigurationError(f"profile {profile} is set up already", where=str(mine.origin), hint="use it as it is")
     source = profile if name is not None else f"{profile}-source"
-    if name is not None and not credentials_file.is_section_name(name):
+    if name is not None and not (credentials_file.is_section_name(name) and not re.search(r"[\"\\]", name)):
         message = f"{name[:60]!r} cannot be the name of a profile"
         raise ConfigurationError(message, where="--as", hint=f"unexpire setup {profile} --as {profile}-fresh")
     new = name or profile
@@ -179,7 +179,7 @@ def apply(changes: list[Change]) -> None:
 
 
 def _text(path: Path) -> str | None:
-    return credentials_file.read(path).decode("utf-8", "surrogateescape") if path.exists() else None
+    return credentials_file.read(path).decode("utf-8", "surrogateescape") if path.is_file() else None
 
 
 def _about(text: str) -> dict[str, Any]:

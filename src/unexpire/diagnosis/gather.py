@@ -11,7 +11,7 @@ import dataclasses
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ..credentials import Credentials, KeyKind
+from ..credentials import Credentials, KeyKind, shown_key, without_user
 from ..errors import InteractionRequired, UnexpireError
 from ..providers import aws
 from ..providers.candidate import Candidate, Prediction, Standing
@@ -75,7 +75,15 @@ def gather(
         s = dataclasses.replace(s, known_end=_known_end(s))
     if online:
         s = _ask(s) if s.credentials is not None else _look_after(s)
-    return _behind(s)
+    return _presentable(_behind(s))
+
+
+def _presentable(s: Snapshot) -> Snapshot:
+    """All questions have been asked: from here on a key id is only shown, and may be a secret that somebody put in its place."""
+    held = s.credentials
+    if held is None:
+        return s
+    return dataclasses.replace(s, credentials=dataclasses.replace(held, access_key_id=shown_key(held.access_key_id)))
 
 
 def _dated(environment: Environment, seen: SeenError | None) -> SeenError | None:
@@ -248,7 +256,7 @@ def _traced(s: Snapshot, endpoint: str | None) -> Snapshot:
     if endpoint is None:
         return s
     proxy, bundle = aws.way_to(s.environment, s.prediction.profile, endpoint)
-    return dataclasses.replace(s, reach=reach.trace(endpoint, proxy=proxy, ca_bundle=bundle))
+    return dataclasses.replace(s, reach=reach.trace(without_user(endpoint), proxy=proxy, ca_bundle=bundle))
 
 
 # The first word of what a provider was doing -> the service it asked.

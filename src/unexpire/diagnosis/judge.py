@@ -151,7 +151,8 @@ def _limit(s: Snapshot) -> tuple[str | None, datetime | None, bool]:
     if s.role_arn and s.winner is not None and s.winner.method != "assume-role":
         return _role_by_hand(s, winner)
     if winner.static:
-        if s.credentials is not None and s.credentials.kind is KeyKind.LONG_TERM and not s.credentials.session_token:
+        held = s.credentials
+        if held is not None and held.kind is KeyKind.LONG_TERM and not held.session_token and s.end is None:
             return None, None, True
         return "static-copy", s.end, False
     if winner.interactive:

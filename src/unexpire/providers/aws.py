@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..credentials import Credentials
+from ..credentials import Credentials, without_user
 from ..errors import UnexpireError
 from ..settings.environment import Environment
 from ..settings.profile import Profile
-from .translation import clock_offset, translate
+from .translation import clock_offset, shown_message, translate
 from .way import UnusableWay, Way, endpoint_of, endpoint_url, region_of, way_to
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def caller_identity(
     endpoint = None
     try:
         with calling("sts", environment, profile=profile, credentials=credentials, region=region) as sts:
-            endpoint = sts.meta.endpoint_url
+            endpoint = without_user(sts.meta.endpoint_url)
             answer = sts.get_caller_identity()
     except Exception as error:
         problem = translate(error, doing="GetCallerIdentity", now=environment.now(), expired="expired-session")
@@ -257,7 +257,7 @@ def caller_identity(
         return Identity(
             error=problem,
             aws_code=said.get("Code"),
-            message=said.get("Message"),
+            message=shown_message(said.get("Message") or "") or None,
             clock_offset=clock_offset(response, environment.now()),
             endpoint=endpoint,
         )

@@ -57,6 +57,7 @@ class Candidate:
     renewable: bool = False
     interactive: bool = False
     access_key_id: str | None = None
+    """As it may be shown (`shown_key`); the value itself is in `settings`."""
     has_token: bool = False
     expiration: datetime | None = None
     expiration_known_from: str | None = None

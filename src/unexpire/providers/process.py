@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..credentials import Credentials, format_timestamp
+from ..credentials import Credentials, format_timestamp, without_user
 from ..errors import ConfigurationError, RefreshFailed
 from ..settings.environment import Environment
 from ..stores.process_document import CHAIN_VARIABLE, chain_mark, chain_shown
@@ -152,7 +152,7 @@ _BARE_SECRET = re.compile(
 def _last_words(said: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         said = said.replace(secret, "***")
-    said = _BARE_SECRET.sub("***", _NAMED_SECRET.sub(r"\1***", said))
+    said = _BARE_SECRET.sub("***", _NAMED_SECRET.sub(r"\1***", without_user(said)))
     line = " / ".join(part.strip() for part in said.strip().splitlines()[-3:])
     return f": {line[-_MOST_STDERR:]}" if line else ""
 

@@ -27,7 +27,7 @@ class StaticProvider:
 
     @property
     def identity(self) -> str:
-        where = {"key": self.candidate.access_key_id, "profile": self.candidate.profile}
+        where = {"key": self.candidate.value("aws_access_key_id"), "profile": self.candidate.profile}
         return identity_of(self.method, self.environment, where)
 
     @property

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ..credentials import shown_key, without_user
 from ..errors import ConfigurationError, Denied, RefreshFailed, Rejected, Unavailable, UnexpireError
 from .tls import distrust
 
-__all__ = ["clock_offset", "translate"]
+__all__ = ["clock_offset", "shown_message", "translate"]
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _UNKNOWN_KEY = frozenset(
@@ -69,11 +71,21 @@ def translate(
     return ours
 
 
+_UNREADABLE = frozenset({"IncompleteSignature", "IncompleteSignatureException"})
+"""The Authorization header cannot be read: the key id in it is none."""
+_CREDENTIAL = re.compile(r"[^\s'\",=]+(?=/\d{8}/[\w-]+/[\w-]+/aws4_request)|(?<=Credential=)[^\s,]+(?=,|\s|$)")
+
+
+def shown_message(message: str) -> str:
+    """AWS repeats the Authorization header that it cannot read: with a secret in it, where somebody has put that in the key id's place."""
+    return _CREDENTIAL.sub(lambda found: shown_key(found[0]), message)
+
+
 def _of_answer(
     response: Mapping[str, Any], doing: str, now: datetime, where: str | None, expired: str, denied: str
 ) -> UnexpireError:
     said = response.get("Error", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message") or said.get("message") or "")
+    code, message = str(said.get("Code", "")), shown_message(str(said.get("Message") or said.get("message") or ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
     offset = clock_offset(response, now)
     text = f"{doing}: {code}: {message}" if message else f"{doing}: {code}"
@@ -97,6 +109,8 @@ def _by_code(
         return Rejected(text, aws_code=code, where=where, finding="clock-skew", hint="sudo chronyc makestep")
     if skewed and code in ("RequestExpired", "AuthFailure"):
         return Rejected(text, aws_code=code, where=where, finding="clock-skew", hint="sudo chronyc makestep")
+    if code in _UNREADABLE:
+        return Rejected(text, aws_code=code, where=where, finding="key-rejected", hint="enter the key pair again")
     if code in _SIGNATURE:
         return Rejected(text, aws_code=code, where=where, finding="wrong-secret", hint="enter the key pair again")
     if code in _EXPIRED:
@@ -206,7 +220,7 @@ def _of_botocore(error: BaseException, doing: str, where: str | None) -> Unexpir
 
 def _endpoint(error: BaseException) -> str:
     url = getattr(error, "kwargs", {}).get("endpoint_url") or "the endpoint"
-    return str(url).split("?", 1)[0]
+    return without_user(str(url).split("?", 1)[0])
 
 
 def _unreachable(message: str, where: str | None) -> RefreshFailed:

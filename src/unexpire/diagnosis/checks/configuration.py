@@ -105,8 +105,11 @@ _MANGLED = (
 def _mangled(s: Snapshot) -> Finding | None:
     """A key that is none, or came with something else: AWS then says that it does not know the key, or the signature is wrong."""
     base = s.winner.base if s.winner is not None else None
-    if base is None or not base.static or s.state in (State.WORKS, State.DENIED):
+    if base is None or not base.static or s.state is State.WORKS:
         return None
+    swapped = _swapped(s, base)
+    if swapped is not None or s.state is State.DENIED:
+        return swapped
     for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
         found = base.settings.get(name)
         how = next((words for sign, words in _MANGLED if found is not None and sign.search(found.value)), None)
@@ -124,6 +127,32 @@ def _mangled(s: Snapshot) -> Finding | None:
             Severity.ERROR,
         )
     return None
+
+
+_KEY_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
+
+
+def _swapped(s: Snapshot, base: Candidate) -> Finding | None:
+    """The two values in each other's place: a classic of copying by hand."""
+    key, secret = base.settings.get("aws_access_key_id"), base.settings.get("aws_secret_access_key")
+    if key is None or secret is None or _KEY_ID.fullmatch(key.value) or not _KEY_ID.fullmatch(secret.value):
+        return None
+    names = " and ".join(found.origin.variable or name for name, found in (("the key id", key), ("the secret", secret)))
+    line = remedies.editor(str(key.origin))
+    now = (
+        (line,)
+        if line
+        else ("export AWS_ACCESS_KEY_ID='…' AWS_SECRET_ACCESS_KEY='…'",)
+        if s.environment.pid is None
+        else ()
+    )
+    return Finding(
+        "config-invalid",
+        f"{names} stand in each other's place",
+        (Evidence("access key id", "stands where the secret belongs", str(secret.origin)),),
+        remedies.edit_line("exchange them", *now),
+        Severity.ERROR,
+    )
 
 
 def _refused(s: Snapshot) -> Iterator[Finding]:

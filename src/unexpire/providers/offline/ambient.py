@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from ...credentials import shown_key
 from ...errors import ConfigurationError, UnexpireError
 from ...settings.environment import Environment, unreadable
 from ...settings.files import Origin, Sourced, read_aws_file
@@ -47,7 +48,7 @@ def environment_keys(environment: Environment) -> Candidate | None:
         None,
         first.origin,
         "a session's keys in the environment" if token else "keys in the environment",
-        access_key_id=key.value if key else None,
+        access_key_id=shown_key(key.value) if key else None,
         has_token=token is not None,
         settings=settings,
     )
@@ -136,7 +137,7 @@ def boto_config(environment: Environment) -> Candidate | None:
         return replace(
             candidate,
             origin=key.origin,
-            access_key_id=key.value,
+            access_key_id=shown_key(key.value),
             settings={"aws_access_key_id": key, "aws_secret_access_key": secret},
         )
     return None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import PurePath
 
+from ...credentials import shown_key
 from ...errors import ConfigurationError
 from ...settings.environment import Environment, unreadable
 from ...settings.files import Section, Sourced
@@ -75,7 +76,7 @@ def _static(method: str, profile: str, section: Section | None) -> Candidate | N
         profile,
         section.where(written),
         f"{'a static copy of a session' if token else 'static keys'} in profile {profile} ({section.where(written)})",
-        access_key_id=key.value if key else None,
+        access_key_id=shown_key(key.value) if key else None,
         has_token=token is not None and (token in section.blocks or bool(section.values[token].value)),
         settings=settings,
     )
