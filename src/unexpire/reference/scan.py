@@ -195,10 +195,18 @@ def _blocks(read: Callable[[int], bytes], progress: Callable[[int], None] | None
             return
 
 
+_COMMON = b"0123456789 aeiouts=/:-\"',"
+"""What makes up three quarters of a log. Without it a piece is looked through in a quarter of the time, and it is taken out in what two
+or three looks through the whole cost."""
+_THIN = tuple((sign.translate(None, _COMMON), sign) for sign in _SIGNS)
+_LETTERS = tuple((sign.pattern.removeprefix(b"\\")[:1], sign) for sign in _BY_RARE_LETTER)
+
+
 def _hits(data: bytes) -> list[int]:
     """Offsets of one hit or more on every line that has one; empty for most pieces of most logs."""
-    present = [re.escape(sign) for sign in _SIGNS if sign in data]
-    present += [sign.pattern for sign in _BY_RARE_LETTER if sign.search(data)]
+    thin = data.translate(None, _COMMON)
+    present = [re.escape(sign) for rare, sign in _THIN if rare in thin and sign in data]
+    present += [sign.pattern for letter, sign in _LETTERS if letter in thin and sign.search(data)]
     if not present:
         return []
     pattern = re.compile(b"|".join(present))
