@@ -14,6 +14,7 @@ __all__ = [
     "account_id_of_key",
     "format_timestamp",
     "kind_of_key",
+    "names_zone",
     "parse_timestamp",
     "shown_key",
     "without_user",
@@ -88,6 +89,12 @@ def parse_timestamp(text: str) -> datetime:
         seconds = sign * (int(digits[:2]) * 3600 + int(digits[2:]) * 60)
         moment = datetime.fromtimestamp(moment.timestamp() - seconds, UTC)
     return moment
+
+
+def names_zone(text: str) -> bool:
+    """Whether a timestamp that `parse_timestamp` takes says its zone itself."""
+    match = _ISO.fullmatch(text.strip())
+    return match is not None and match.group(7) is not None
 
 
 def format_timestamp(moment: datetime) -> str:

@@ -32,6 +32,7 @@ from unexpire.errors import (
 from unexpire.providers import sso
 from unexpire.providers.base import Provider
 from unexpire.providers.chain import predict
+from unexpire.providers.container import ContainerProvider
 from unexpire.providers.resolve import RoleRequest, provider_for
 from unexpire.stores import atomic, aws_caches
 
@@ -346,6 +347,7 @@ def test_a_refresh_token_that_another_tool_used_up_first(here: Place, monkeypatc
         ({"registrationExpiresAt": "2020-01-01T00:00:00Z"}, "sso-registration-expired"),
         ({"accessToken": None}, "sso-token-missing"),
         ({"expiresAt": "yesterday"}, "sso-token-missing"),
+        ({"expiresAt": "2099-01-01T00:00:00"}, "sso-token-missing"),  # SDKs fail over an end that names no zone
     ],
 )
 def test_when_only_a_login_helps(here: Place, change: dict[str, Any], finding: str) -> None:
@@ -353,6 +355,11 @@ def test_when_only_a_login_helps(here: Place, change: dict[str, Any], finding: s
     error = failure(here.provider("sso"), InteractionRequired, finding)
     assert error.interaction == "sso-login"
     assert "--profile sso" in error.hint
+
+
+def test_the_older_configuration_does_not_ask_for_a_zone(here: Place) -> None:
+    rewrite(sso_file(here, here.lab.start_url), expiresAt="2099-01-01T00:00:00")
+    assert here.provider("sso-legacy").fetch().access_key_id.startswith("ASIA")
 
 
 def test_the_older_configuration_cannot_renew(here: Place) -> None:
@@ -621,6 +628,14 @@ def test_the_container_endpoint_refuses(here: Place) -> None:
     wrong = {**container(here), "AWS_CONTAINER_AUTHORIZATION_TOKEN": "wrong"}
     error = failure(here.provider(None, **wrong), RefreshFailed, "container-refused")
     assert not error.retryable
+
+
+def test_an_empty_relative_address_is_one(here: Place) -> None:
+    held = here.provider(
+        None, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI="", AWS_CONTAINER_CREDENTIALS_FULL_URI="http://x/"
+    )
+    assert isinstance(held, ContainerProvider)
+    assert held.url == "http://169.254.170.2"  # botocore asks whether the variable is there, not what is in it
 
 
 @pytest.mark.parametrize(

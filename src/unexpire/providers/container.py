@@ -7,12 +7,10 @@ Format and the list of hosts: AWS SDKs and Tools Reference Guide, "Container cre
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..credentials import Credentials, format_timestamp, parse_timestamp
 from ..errors import ConfigurationError, RefreshFailed
@@ -25,8 +23,6 @@ from .tls import distrust
 
 __all__ = ["ContainerProvider", "metadata_credentials"]
 
-_HOST = "http://169.254.170.2"
-_ALLOWED = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23", "localhost"})
 _TIMEOUT_S, _ATTEMPTS = 2.0, 3
 
 
@@ -47,10 +43,7 @@ class ContainerProvider:
 
     @property
     def url(self) -> str:
-        relative = self.environment.variables.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-        if relative:
-            return _HOST + relative
-        return self.environment.variables.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+        return self.candidate.settings["container_uri"].value
 
     def describe(self) -> str:
         return self.candidate.description
@@ -60,7 +53,6 @@ class ContainerProvider:
         if self.candidate.problem is not None:
             raise self.candidate.problem
         url = self.url
-        self._check_host(url)
         headers = {"Accept": "application/json"}
         token = self._token()
         if token:
@@ -99,26 +91,6 @@ class ContainerProvider:
             over.session_over = True  # type: ignore[attr-defined]
             raise over
         return given
-
-    def _check_host(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-        except ValueError as error:
-            raise self._failed("has an address that is none", retryable=False) from error
-        if parts.scheme == "https" or host in _ALLOWED:
-            return
-        try:
-            if ipaddress.ip_address(host).is_loopback:
-                return
-        except ValueError:
-            pass
-        raise ConfigurationError(
-            f"SDKs ask plain http only of loopback and of the addresses of ECS and EKS, not of {host or 'nothing'}",
-            where=str(self.candidate.origin),
-            finding="container-refused",
-            hint="use https, or an address on this machine",
-        )
 
     def _token(self) -> str | None:
         named = self.environment.variables.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..credentials import format_timestamp, parse_timestamp
+from ..credentials import format_timestamp, names_zone, parse_timestamp
 from . import atomic
 
 __all__ = [
@@ -132,14 +132,21 @@ def token_path(home: Path, session_or_start_url: str) -> Path:
 
 
 def read_sso_token(home: Path, session_or_start_url: str) -> SsoToken | None:
-    """The token that is kept, whatever is left of its life; None where there is none, or no whole one."""
+    """The token that is kept, whatever is left of its life; None where there is none, or no whole one.
+
+    The end of an sso-session's token names its zone, or the token is none: SDKs compare it with now and fail
+    (botocore/tokens.py, `SSOTokenProvider`). They do not look at the end of a token that is kept by its start URL.
+    """
     path = token_path(home, session_or_start_url)
     content = read_document(path)
     if content is None or not isinstance(content.get("accessToken"), str):
         return None
+    end = str(content.get("expiresAt", ""))
     try:
-        expires_at = parse_timestamp(str(content.get("expiresAt", "")))
+        expires_at = parse_timestamp(end)
     except ValueError:
+        return None
+    if "://" not in session_or_start_url and not names_zone(end):
         return None
     try:
         registered = parse_timestamp(str(content.get("registrationExpiresAt", "")))
