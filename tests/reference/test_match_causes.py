@@ -158,6 +158,17 @@ def test_a_role_that_assumes_itself_may_be_named_twice() -> None:
     assert "config_incomplete" not in causes(text.format("build-all"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unable to resolve AWS account to use. It must be either configured when you define your CDK Stack, or through the environment",
+        "Deployment failed: Error: Need to perform AWS calls for account 210987654321, but no credentials have been configured",
+    ],
+)
+def test_the_cdk_says_no_credentials_of_a_login_that_is_over(text: str) -> None:
+    assert causes(text)[:2] == ["no_credentials", "sso_login_required"]
+
+
 def test_raw_xml_of_ec2_is_a_program_that_signs_by_itself() -> None:
     sentence = "AWS was not able to validate the provided access credentials"
     xml = f"<Response><Errors><Error><Code>AuthFailure</Code><Message>{sentence}</Message></Error></Errors></Response>"

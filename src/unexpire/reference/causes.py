@@ -168,6 +168,8 @@ def _nothing(shown: Shown, ranking: Ranking) -> None:
         )
     if seen.says(r"\bsso\b|aws_sdk_load_config"):
         ranking.second("sso_login_required", "an SSO session that ended is often reported so")
+    elif seen.says(r"unable to resolve aws account to use|need to perform aws calls for account \S+ but no cred"):
+        ranking.second("sso_login_required", "the CDK keeps the reason to itself: a login that is over looks the same")
     if seen.says(r"\bexpired aws credentials|\baws credentials (?:have |are )?expired"):
         ranking.first("expired_static_copy", "the text says that there were some, and that they had expired")
         ranking.expiry = True
