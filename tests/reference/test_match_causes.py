@@ -18,6 +18,7 @@ SKEWED = (
     "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the current time is too large."
     "</Message><RequestTime>{request}</RequestTime><ServerTime>{server}</ServerTime></Error>"
 )
+REFUSED = "error: You must be logged in to the server (the server has asked for the client to provide credentials)"
 GIT = (
     "{before}fatal: unable to access 'https://git-codecommit.eu-north-1.amazonaws.com/v1/repos/shop/': "
     "The requested URL returned error: 403"
@@ -95,6 +96,8 @@ def causes(text: str) -> list[str]:
             "SSOProviderInvalidToken: the SSO session has expired or is invalid: failed to unmarshal the cached token",
             "sso_cache_mismatch",
         ),
+        (f"{REFUSED}\n\nreal\t15m2.118s\nuser\t0m1.2s", "expired_mid_run"),
+        (f"{REFUSED}\n\nreal\t14m58.118s\nuser\t15m1.2s", "k8s_identity_not_mapped"),
         (SKEWED.format(request="20300105T101500Z", server="2030-01-05T10:30:07Z"), "request_delayed"),
         (
             (

@@ -297,6 +297,9 @@ def _clusters(shown: Shown, ranking: Ranking) -> None:
             "expired_mid_run",
             "a provider of Terraform's asks: a token that it was given as a value lasts 15 min, `exec` fetches new ones",
         )
+    elif shown.seen.running:
+        ranking.first("expired_mid_run", "the command ran for longer than the 15 min that a token for a cluster lasts")
+        ranking.expiry = True
     if shown.seen.says(r"token (?:may have|has) expired"):
         ranking.expiry = True
     ranking.look(

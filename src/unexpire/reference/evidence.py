@@ -45,6 +45,7 @@ _UNREACHABLE = re.compile(
 _RUNNING = re.compile(
     r"(?:sav(?:e|ing)|upload|persist(?:ing)?|writing|releas(?:e|ing)) (?:the )?(?:state|lock|remote state)|state lock"
     r"|still (?:creating|modifying|destroying)"
+    r"|\breal\s+(?:1[5-9]|[2-9]\d|\d{3,})m[\d.,]+s\b"  # the shell's `time`, of a command of 15 minutes or more
     r"|after (?:\d+|an?|one) ?h(?:ou)?rs?\b|failed to (?:upload|save|persist) state|part ?number|errored\.tfstate"
 )
 
