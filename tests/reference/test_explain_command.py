@@ -226,7 +226,28 @@ def test_a_topic_gets_the_pages_about_it() -> None:
     done = run("role", "chaining")
     assert done.returncode == 1
     assert "unexpire explain role-chain-limit" in done.stderr
-    assert json.loads(run("--json", "mfa").stdout)["nearest"] == ["mfa-failed", "mfa-required"]
+    assert json.loads(run("--json", "mfa").stdout)["nearest"][:2] == ["mfa-failed", "mfa-required"]
+
+
+@pytest.mark.parametrize(
+    ("written", "first"),
+    [
+        ("Expired", "ExpiredToken"),  # AWS has an ExpiredException as well, of one service
+        ("TokenExpired", "ExpiredToken"),
+        ("InvalidClientToken", "InvalidClientTokenId"),
+        ("bedrock", "bedrock-key"),
+    ],
+)
+def test_a_page_goes_before_a_code_that_differs_by_its_ending(written: str, first: str) -> None:
+    named = json.loads(run("--json", written).stdout)
+    assert (named["explained"], named["nearest"][0]) == (False, first)
+
+
+def test_what_stands_in_no_name_is_found_misspelt_or_in_the_pages() -> None:
+    misspelt = json.loads(run("--json", "expird", "tokn").stdout)["nearest"]
+    assert misspelt[0] == "ExpiredToken"
+    assert "endpoint-unreachable" in json.loads(run("--json", "proxy").stdout)["nearest"]
+    assert "metadata-unreachable" in json.loads(run("--json", "imds").stdout)["nearest"]
 
 
 def test_a_text_that_only_names_a_code_is_led_to_its_page() -> None:

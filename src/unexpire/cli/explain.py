@@ -100,19 +100,42 @@ def _by_name(name: str, as_json: bool) -> int:
         else:
             _print_page(shown)
         return 0
-    from ..reference.near import named_in, on_topic
     from .explain_text import aws_lines
 
-    error, nearest = (None, ()) if " " in name else _aws(name)
-    about = {} if error is not None or nearest else named_in(name, pages.index()) or on_topic(name, pages.index())
-
+    error, known = (None, ()) if " " in name else _aws(name)
+    if error is not None:
+        if as_json:
+            _print_json(_report("name", aws=error))
+        else:
+            _print(aws_lines(error))
+        return 0
+    nearest, about = _meant(name, known)
     if as_json:
-        _print_json(_report("name", aws=error, nearest=nearest or tuple(about)))
-    elif error is not None:
-        _print(aws_lines(error))
+        _print_json(_report("name", nearest=tuple(dict.fromkeys((*nearest, *about)))))
     else:
         _say_unknown(name, nearest, about)
-    return 0 if error is not None else 1
+    return 1
+
+
+def _meant(name: str, codes: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """(names that it may have been meant for, other pages about it with their titles); AWS's `codes` where no page is near."""
+    from ..reference import near
+
+    known = pages.index()
+    close: dict[str, str] = {}
+    if " " not in name:
+        for written in near.nearest(name, [entry[1] for entry in known.values()], most=9):
+            close.setdefault(known[pages.key(written)][0], written)
+    about = near.named_in(name, known) or near.on_topic(name, known, pages.read)
+    if not close and not about:
+        about = near.on_topic(near.respelt(name, known), known, pages.read)
+    close = dict(list(close.items())[:3])
+    meant = tuple(close.values())
+    longer = f"{name.lower()}exception"
+    meant += tuple(code for code in codes if code.lower() == longer)
+    if not meant and not about:
+        meant = near.nearest(name, codes)
+    return meant, {page: title for page, title in about.items() if page not in close}
 
 
 def _text(matches: list[Match], as_json: bool, source: str, text: str = "") -> int:
@@ -163,17 +186,12 @@ def _lines(source: str) -> Iterator[bytes]:
 
 
 def _aws(name: str | None) -> tuple[AwsError | None, tuple[str, ...]]:
-    """AWS's own words for a code, and the names that come nearest where it has none."""
+    """AWS's own words for a code, and every code that it has where this is none."""
     from ..reference import models
-    from ..reference.near import nearest
 
     found, number = models.index(load=_load, save=_save)
     error = models.look_up(name or "", found, number)
-    if error is not None:
-        return error, ()
-    return None, nearest(name or "", [entry[1] for entry in pages.index().values()]) or nearest(
-        name or "", models.codes(found)
-    )
+    return error, () if error is not None else models.codes(found)
 
 
 def _cache(name: str) -> Path | None:
@@ -270,10 +288,10 @@ def _say_unknown(name: str, nearest: tuple[str, ...], about: dict[str, str]) -> 
     click.echo(f"unexpire: no AWS error is called {name!r}, as far as this machine knows", err=True)
     if nearest:
         click.echo(f"  did you mean {', '.join(nearest)}?", err=True)
-    elif about:
+    if about:
         click.echo("  about it:", err=True)
         width = max(map(len, about))
         for page, title in about.items():
             click.echo(f"    unexpire explain {page:<{width}}  {title}", err=True)
-    else:
+    if not nearest and not about:
         click.echo("  try the whole line that the tool printed, or a log: unexpire explain FILE", err=True)

@@ -141,7 +141,7 @@ def index(
 def look_up(code: str, found: Index, number: str) -> AwsError | None:
     """The code in any case; None where AWS has no such code, as far as these models go."""
     folded = {name.lower(): name for name in (*COMMON, *found)}
-    name = folded.get(code.lower()) or folded.get(f"{code.lower()}exception")
+    name = folded.get(code.lower())
     if name is None:
         return None
     if name in found:

@@ -263,12 +263,17 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> Page:
     """Read the page of that *page name* (see `find` for any other name). Raises KeyError when there is none."""
+    return parse(name, read(name))
+
+
+def read(name: str) -> str:
+    """The text of a page's file. Raises KeyError when there is none."""
     try:
         # A name goes into a path: only one that `names()` lists can.
         if key(name) != key(os.path.basename(name)):
             raise FileNotFoundError
         with open(os.path.join(FOLDER, name + ".md"), encoding="utf-8") as file:
-            return parse(name, file.read())
+            return file.read()
     except FileNotFoundError:
         raise KeyError(name) from None
 
