@@ -774,6 +774,32 @@ def test_what_another_process_renewed_while_we_waited_for_the_lock_is_taken(cloc
     assert keeper.standing().renewals == 1
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["over", "refused"])
+def test_what_another_process_renewed_ends_the_wait_of_who_has_nothing_usable(
+    clock: Clock, source: Source, refused: bool
+) -> None:
+    store = Store()
+    keeper = refresher(source, store=store)
+    first = keeper.current()
+    clock.tick(MINUTE if refused else HOUR)
+    source.answer = OUTAGE
+
+    def ask() -> Credentials:
+        return keeper.renew(first) if refused else keeper.current()
+
+    for _ in range(60):
+        with pytest.raises(RefreshFailed):
+            ask()
+        clock.tick(SECOND)
+    waits_until, calls = keeper.standing().next_attempt, source.calls
+    assert waits_until is not None
+    assert waits_until > clock() + 5 * SECOND
+    other = Credentials("ASIAother", "s", "t", clock() + HOUR, clock())
+    store.save(source.identity, other)
+    assert ask() == other
+    assert source.calls == calls
+
+
 def test_two_who_find_the_same_set_old_renew_it_once(clock: Clock, source: Source) -> None:
     """One of two detached renewals is done when the other has looked, and not yet waited for the lock."""
     store = Store()

@@ -213,32 +213,34 @@ class Refresher:
                 if held is not None and (other or not forced) and not self._in_need(self._clock()):
                     return held
                 try:
-                    if patient or not forced:
-                        self._mind_backoff()
-                    return self._fetch(forced=forced, patient=patient)
+                    failure = self._not_yet() if patient or not forced else None
+                    if failure is None:
+                        return self._fetch(forced=forced, patient=patient)
+                    found = self._from_store(None)  # another process may have had an answer since
+                    if found is None:
+                        raise failure
+                    return self._take(found)
                 except UnexpireError:
                     pause = None if forced or self._patience is None else self.pause(self._patience)
                     if pause is None:
                         raise
                 self._wait(pause.total_seconds())
 
-    def _mind_backoff(self) -> None:
-        """Raise the last failure, if it is not time for the next attempt yet."""
+    def _not_yet(self) -> UnexpireError | None:
+        """The last failure, if it is not time for the next attempt yet."""
         with self._state:
-            if self._tries.error is not None and self._tries.waiting_out(self._clock()):
-                raise self._tries.error
+            return self._tries.error if self._tries.waiting_out(self._clock()) else None
 
     def _in_need(self, now: datetime) -> bool:
         """Whether nothing is held that can be used."""
         held = self._held
-        return held is None or held.access_key_id in self._rejected or self._expired(held, now)
+        if held is None or held.access_key_id in self._rejected:
+            return True
+        return self.policy.freshness(held, now) is Freshness.EXPIRED
 
     def _fresh(self, held: Credentials) -> bool:
         usable = held.access_key_id not in self._rejected
         return usable and self.policy.freshness(held, self._clock()) is Freshness.FRESH
-
-    def _expired(self, held: Credentials, now: datetime) -> bool:
-        return self.policy.freshness(held, now) is Freshness.EXPIRED
 
     def _fetch(self, *, forced: bool = False, patient: bool = True) -> Credentials:
         """Lock, re-read, renew, publish. Called with `_flight` held.
@@ -321,8 +323,7 @@ class Refresher:
             return None
         now = self._clock()
         freshness = self.policy.freshness(found, now)
-        needy = held is None or self._expired(held, now)
-        return found if freshness is Freshness.FRESH or (freshness is Freshness.STALE and needy) else None
+        return found if freshness is Freshness.FRESH or (freshness is Freshness.STALE and self._in_need(now)) else None
 
     def _ask(self) -> Credentials:
         with self._state:
