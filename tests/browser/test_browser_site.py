@@ -104,6 +104,23 @@ def test_every_page_is_found_by_each_of_its_names(visit: Visit, served: str) -> 
     assert dict(zip(names, found, strict=True)) == names
 
 
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("ExpierdTokn", "ExpiredToken"),
+        ("expird tokn", "ExpiredToken"),
+        ("InvalidClientTokenIds", "InvalidClientTokenId"),
+        ("presinged url", "presigned-url-expired"),
+    ],
+)
+def test_search_forgives_a_slip(visit: Visit, address: str, typed: str, first: str) -> None:
+    tab = visit()
+    tab.goto(address + "index.html")
+    tab.fill("#find", typed)
+    tab.wait_for_selector("#found [role=option]")
+    assert tab.get_attribute("#find", "aria-activedescendant") == f"found-{first}"
+
+
 def test_copy(visit: Visit, served: str) -> None:
     tab = visit(permissions=["clipboard-read", "clipboard-write"])
     tab.goto(served + "errors/aws/ExpiredToken/")

@@ -92,7 +92,41 @@
     }
     return found.sort((a, b) => b[0] - a[0] || a[1].n.localeCompare(b[1].n)).map(([, page]) => page);
   }
-  window.UnexpireSearch = search;
+  // what nobody is called: names that are spelt nearly so, then the words, each as the pages' names and titles spell it
+  function nearly(pages, query) {
+    const whole = fold(query);
+    const close = whole.length < 4 ? [] : pages
+      .map((page) => [Math.min(...[page.n, ...page.k].map((name) => steps(whole, fold(name), whole.length / 4))), page])
+      .filter(([far]) => far <= whole.length / 4).sort((a, b) => a[0] - b[0]).map(([, page]) => page);
+    const known = new Set(pages.flatMap((page) => split([page.n, ...page.k, page.t].join(" "))));
+    const spelt = split(query).map((word) => {
+      if (word.length < 4 || [...known].some((other) => other.startsWith(word))) return word;
+      const far = (other) => steps(word, other, word.length / 4);
+      const best = [...known].reduce((a, b) => (far(b) < far(a) ? b : a), "");
+      return far(best) <= word.length / 4 ? best : word;
+    });
+    return [...new Set([...close, ...search(pages, spelt.join(" "))])];
+  }
+  const split = (text) => (text.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g) || []).map((word) => word.toLowerCase());
+  // letters to put in, leave out, change or swap to make one word of the other; Infinity where it is plainly more than `most`
+  function steps(a, b, most) {
+    if (Math.abs(a.length - b.length) > most) return Infinity;
+    let before, row = Array.from({ length: b.length + 1 }, (_, j) => j);
+    for (let i = 1; i <= a.length; i++) {
+      const last = row;
+      row = [i];
+      for (let j = 1; j <= b.length; j++) {
+        row[j] = Math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] !== b[j - 1]));
+        if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j], before[j - 2] + 1);
+      }
+      before = last;
+    }
+    return row[b.length];
+  }
+  window.UnexpireSearch = (pages, query) => {
+    const found = search(pages, query);
+    return found.length ? found : nearly(pages, query);
+  };
 
   const input = $("#find"), list = $("#found");
   let at = -1;
@@ -121,7 +155,7 @@
     if (!query) return show([]);
     const pages = await load("search");
     if (query !== input.value.trim()) return undefined;
-    let results = search(pages, query).slice(0, 8).map((page) => option(page));
+    let results = (looksPasted(query) ? search : UnexpireSearch)(pages, query).slice(0, 8).map((page) => option(page));
     if (!results.length || looksPasted(query)) {
       await load("matching");
       const titles = new Map(pages.map((page) => [page.n, page]));
