@@ -64,9 +64,10 @@
     }
     return cleanOne(line);
   }
+  const signs = (line) => [...line].length; // an emoji is one, and two of JavaScript's
   function flatten(text, cut) {
     const lines = text.split(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/);
-    const width = cut ? Math.max(...lines.map((l) => l.length)) : -1;
+    const width = cut ? Math.max(...lines.map(signs)) : -1;
     const starts = [];
     let out = "", glued = true;
     for (const line of lines) {
@@ -75,14 +76,14 @@
       if (!glued) out += " ";
       starts.push(out.length);
       out += piece;
-      glued = line.length === width && !line.endsWith(" ");
+      glued = signs(line) === width && !line.endsWith(" ");
     }
     const lower = out.toLowerCase();
     return { text: out, starts, lower: lower.length === out.length ? lower : out.replace(/[A-Z]/g, (c) => c.toLowerCase()) };
   }
   const WIDTHS = new Set([72, 76, 78, 79, 80, 90, 100, 110, 120, 128, 132, 140, 160, 180, 200]);
   function seemsCut(text) {
-    const lengths = text.split("\n").map((l) => l.length), longest = Math.max(...lengths);
+    const lengths = text.split("\n").map(signs), longest = Math.max(...lengths);
     return lengths.length > 1 && longest >= 40 && (lengths.filter((l) => l === longest).length > 1 || WIDTHS.has(longest));
   }
 
