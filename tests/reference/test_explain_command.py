@@ -119,6 +119,17 @@ def test_a_packed_log_is_read_as_far_as_it_goes(tmp_path: Path, pack: Callable[[
     assert "expired-session" in [finding["code"] for finding in json.loads(done.stdout)["findings"]]
 
 
+@pytest.mark.parametrize("before", ["", QUIET], ids=["short", "long"])
+def test_what_windows_powershell_writes_is_read(tmp_path: Path, before: str) -> None:
+    """Its `>` writes UTF-16 with a mark, its `>>` UTF-16 without one, whatever the file began with."""
+    new, continued = tmp_path / "new.log", tmp_path / "continued.log"
+    new.write_bytes(f"{before}Zürich\r\n{TOKEN}\r\n".encode("utf-16"))
+    continued.write_bytes(f"{before}one\n".encode() + f"{TOKEN}\r\n".encode("utf-16-le") + b"\0" * 3_000_000)
+    for path in (new, continued):
+        found = json.loads(run("--json", str(path)).stdout)["matches"][0]
+        assert (found["code"], found["first_line"]) == ("ExpiredToken", before.count("\n") + 2)
+
+
 @pytest.mark.parametrize(("start", "tool"), [(b"\x28\xb5\x2f\xfd\x24", "zstd -dc"), (b"PK\x03\x04\x14\0", "unzip -p")])
 def test_what_cannot_be_unpacked_is_not_taken_for_a_text_without_an_error(
     tmp_path: Path, start: bytes, tool: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Protocol
 
 import click
 
 from ..reference.match import LONGEST, match_text
-from ..reference.normalise import decode
+from ..reference.normalise import UTF_16_MARKS, decode
 
 if TYPE_CHECKING:
     import bz2
@@ -29,7 +30,7 @@ def matches_in(stream: IO[bytes]) -> list[Match]:
 
     Raises UsageError for a file that is packed in a way that nothing here unpacks.
     """
-    source = _unpacked(stream)
+    source = _Text(_unpacked(stream))
     head = b""
     while len(head) <= LONGEST:
         piece = source.read(LONGEST)
@@ -53,6 +54,30 @@ class _Chained:
             piece, self._head = self._head[:end], self._head[end:]
             return piece
         return self._rest.read(size)
+
+
+class _Text:
+    """A stream's text in UTF-8. Windows PowerShell 5 writes UTF-16: with a mark in a new file, without one at the end of an old one.
+
+    The second kind is read as what stands between its zero bytes, of which no text in another encoding has any.
+    """
+
+    def __init__(self, source: _Readable) -> None:
+        self._source = source
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._began = False
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            piece = self._source.read(size)
+            if not self._began:
+                self._began = True
+                if piece.startswith(UTF_16_MARKS):
+                    self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+            decoder = self._decoder
+            text = piece.replace(b"\0", b"") if decoder is None else decoder.decode(piece, final=not piece).encode()
+            if text or not piece:
+                return text
 
 
 class _Unpacked:

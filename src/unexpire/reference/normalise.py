@@ -10,10 +10,12 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-__all__ = ["MAX_LEVELS", "Flat", "decode", "flatten", "seems_cut", "unescape"]
+__all__ = ["MAX_LEVELS", "UTF_16_MARKS", "Flat", "decode", "flatten", "seems_cut", "unescape"]
 
 MAX_LEVELS = 3
 """How often an escaped text is unescaped: JSON in JSON in a Ruby hash is the deepest that real logs were seen to hold."""
+
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 # Terraform draws │ ╷ ╵ round a diagnostic, rich and others draw whole boxes; zero-width characters come from chat tools.
@@ -55,10 +57,10 @@ class Flat:
 
 
 def decode(data: bytes) -> str:
-    """Text from bytes of unknown origin: UTF-8, or UTF-16 where a byte order mark says so (PowerShell's redirection writes it)."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    """Text from bytes of unknown origin: UTF-8, or UTF-16 where a byte order mark says so. Zero bytes, which no text has, are left out."""
+    if data.startswith(UTF_16_MARKS):
         return data.decode("utf-16", errors="replace")
-    return data.decode("utf-8", errors="replace")
+    return data.replace(b"\0", b"").decode("utf-8", errors="replace")
 
 
 def unescape(text: str) -> str:
