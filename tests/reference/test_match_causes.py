@@ -133,6 +133,11 @@ def causes(text: str) -> list[str]:
             "sso_login_required",
         ),
         (
+            "SSOProviderInvalidToken: the SSO session has expired or is invalid\ncaused by: open /srv/.aws/sso/cache/0a.json: no such file or directory",
+            "sso_cache_mismatch",
+        ),
+        ("SSOProviderInvalidToken: the SSO session has expired or is invalid", "sso_login_required"),
+        (
             "failed to read cached SSO token file, open /srv/.aws/sso/cache/0a.json: no such file or directory",
             "sso_login_required",
         ),

@@ -347,7 +347,12 @@ def _sso(shown: Shown, ranking: Ranking) -> None:
             "the token file is there and cannot be read: another tool wrote it in a form of its own",
         )
     missing = shown.seen.says(r"not present|no such file|cannot find the (?:file|path)")
-    if missing and shown.seen.says(r"\bsso session has expired or is invalid\b"):
+    if missing and shown.seen.says(r"\bssoproviderinvalidtoken\b"):
+        ranking.first(
+            "sso_cache_mismatch",
+            "the Go SDK v1 looks for the file of a start URL (before July 2023 always), a login through a session writes another",
+        )
+    elif missing and shown.seen.says(r"\bsso session has expired or is invalid\b"):
         ranking.second(
             "sso_cache_mismatch",
             "the file is that of a profile without sso_session: a login through a session, or in another tool, writes another",
