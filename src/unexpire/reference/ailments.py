@@ -127,6 +127,9 @@ AILMENTS: dict[str, Ailment] = {
         False,
         "assume-role-denied",
     ),
+    "service-role": Ailment(
+        ("trust_policy", "config_incomplete", "permission_denied"), (), False, "service-role-denied"
+    ),
     "role-arn-is-user": Ailment(("config_incomplete", "trust_policy"), ("AccessDenied",), False, "assume-role-denied"),
     "federation-denied": Ailment(
         ("trust_policy", "oidc_provider_config", "config_incomplete"),

@@ -34,6 +34,7 @@ _PAGES: tuple[tuple[str, str, str], ...] = (
     ("federation-denied", "", "web-identity-denied"),
     ("assume-role-denied", "", "assume-role-denied"),
     ("role-arn-is-user", "", "assume-role-denied"),
+    ("service-role", "", "service-role-denied"),
     ("root-assumes", "", "assume-role-denied"),
     ("mfa-failed", "", "mfa-failed"),
     ("mfa-unattended", "", "mfa-required"),

@@ -23,7 +23,7 @@ PIECE = 1 << 20
 # that begins with a rare letter at three: their number is what a log without errors costs. Strings that ordinary lines hold are avoided.
 _SIGNS: tuple[bytes, ...] = (
     *(b"redential", b"time is too large", b"api error ", b"169.254.1", b"codecommit", b"nstance profile"),
-    *(b"operation error ec2imds", b"config profile", b"parse config file", b"configured t", b"cannot be assumed"),
+    *(b"operation error ec2imds", b"config profile", b"parse config file", b"configured t", b"be assumed", b"assume "),
     *(b"invalid apiVersion", b".dkr.ecr.", b"does not exist in our records", b"response code: 40"),
 )
 _BY_RARE_LETTER: tuple[re.Pattern[bytes], ...] = tuple(
