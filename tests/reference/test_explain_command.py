@@ -199,6 +199,13 @@ def test_what_is_not_ours_ends_with_1_and_says_so() -> None:
     assert (done.returncode, done.stderr) == (1, "")
     assert "Not an AWS credential error" in done.stdout
     assert "Google" in done.stdout
+    throttled = run(
+        "An error occurred (ThrottlingException) when calling the ListRoles operation: Rate exceeded"
+    ).stdout
+    assert throttled.splitlines() == [
+        "Not an AWS credential error: AWS limits the rate of these calls.",
+        "  more      unexpire explain throttled",
+    ]
     assert run(text="all is well").returncode == 1
 
 

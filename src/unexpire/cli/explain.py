@@ -150,13 +150,14 @@ def _text(matches: list[Match], as_json: bool, source: str, text: str = "") -> i
 
         named = named_in(text, pages.index())
     ours = [match for match in matches if match.aws_auth]
-    error = _aws(matches[0].code)[0] if not ours and matches and matches[0].code_printed else None
+    other = matches[0] if matches and not ours else None
+    error = _aws(other.code)[0] if other is not None and other.code_printed and other.page is None else None
     if as_json:
         _print_json(_report("text", matches=matches, aws=error, nearest=tuple(named)))
     elif ours:
         _print(match_lines(ours, now, log=source not in ("text",)))
     else:
-        _print(other_lines(matches[0] if matches else None, error, named))
+        _print(other_lines(other, error, named))
     return 0 if ours else 1
 
 

@@ -157,13 +157,11 @@ def other_lines(match: Match | None, error: AwsError | None, named: Mapping[str,
         for page, title in named.items():
             yield from _row("named", f"{title}: unexpire explain {page}")
         return
-    about = (
-        f": it is about {match.about}"
-        if match.about and not match.about[:1].isupper()
-        else f": {match.about}"
-        if match.about
-        else ""
-    )
+    about = ""
+    if match.about:
+        about = f": {'' if match.about[:1].isupper() else 'it is about '}{match.about}"
+    elif match.page:
+        about = f": {pages.index()[pages.key(match.page)][2]}"
     yield from textwrap.wrap(f"Not an AWS credential error{about}.", WIDTH)
     if error is not None:
         yield ""
