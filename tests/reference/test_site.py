@@ -186,6 +186,7 @@ def test_the_script_for_pasted_texts_agrees_with_explain(site: dict[str, str], t
     texts += [each.text for each in (*cases(), *WORDINGS)] + [*NEGATIVES, *PRODUCT_TEXTS.values()]
     cut = "\U0001f6d1 and that is what it says: the security token includ"  # a sign that is two of JavaScript's
     texts.append(f"{'x' * len(cut)}\n{cut}\ned in the request is expired")
+    texts.append('{"level": "error", "text": "aws: the security token included in the request is expired"}')
     texts = list(dict.fromkeys(texts))
     script = tmp_path / "twin.js"
     script.write_text(

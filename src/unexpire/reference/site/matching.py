@@ -48,6 +48,7 @@ def tables() -> dict[str, Any]:
         "status400": javascript(candidates._STATUS_400.pattern),
         "bedrock": javascript(candidates._BEDROCK.pattern),
         "jsonBody": javascript(candidates._JSON_BODY.pattern),
+        "logRecord": javascript(candidates._LOG_RECORD.pattern),
         "asExpected": javascript(candidates._AS_EXPECTED.pattern),
         "sums": javascript(match._SUMS.pattern),
         "startsMachines": javascript(candidates._STARTS_MACHINES.pattern),

@@ -20,7 +20,7 @@
       pages: raw.pages.map(([ailment, says, page]) => [ailment, says ? once(says) : null, page]),
       products: raw.products.map(([kind, name, p]) => [kind, name, once(p)]),
       in: new Map(raw.ailmentIn.map(([ailment, code, other]) => [ailment + "|" + code, other])),
-      awsSigns: once(raw.awsSigns), tls: once(raw.tls), registry: once(raw.registry), starts: once(raw.startsMachines), status400: once(raw.status400), bedrock: once(raw.bedrock), jsonBody: once(raw.jsonBody),
+      awsSigns: once(raw.awsSigns), tls: once(raw.tls), registry: once(raw.registry), starts: once(raw.startsMachines), status400: once(raw.status400), bedrock: once(raw.bedrock), jsonBody: once(raw.jsonBody), logRecord: once(raw.logRecord),
       asExpected: once(raw.asExpected), sums: once(raw.sums), operation: all(raw.operation),
       service: all(raw.service), host: new RegExp(raw.host, "gi"), status: once(raw.status), signedUrl: once(raw.signedUrl), headersOfS3: once(raw.headersOfS3), refused: once(raw.refused), gutter: new RegExp("^(?:" + raw.gutter + ")"),
     });
@@ -196,7 +196,7 @@
     const body = T.jsonBody;
     if (T.bedrock.test(flat.text.slice(Math.max(0, c.start - 40), c.start))) return c.rule.json;
     if (body.test(flat.text.slice(Math.max(0, c.start - 40), c.start)) || body.test(flat.text.slice(c.start, c.end))) return c.rule.json;
-    return flat.text.startsWith("{") ? c.rule.json : c.rule.code;
+    return flat.text.startsWith("{") && !T.logRecord.test(flat.text) ? c.rule.json : c.rule.code;
   }
   function asExpected(c, flat) {
     if (c.ailment !== "session-words") return false;
