@@ -177,11 +177,29 @@ def test_the_cdk_says_no_credentials_of_a_login_that_is_over(text: str) -> None:
     assert causes(text)[:2] == ["no_credentials", "sso_login_required"]
 
 
+def test_a_chain_of_java_tells_of_a_host_that_it_refuses() -> None:
+    chain = "com.amazonaws.SdkClientException: Unable to load AWS credentials from any provider in the chain: [EC2ContainerCredentialsProviderWrapper@1: "
+    host = "The full URI (http://{}/credentials) contained withing environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI has an invalid host. Host can only be one of [localhost, 127.0.0.1]]"
+    assert causes(chain + host.format("[::1]:4711"))[:2] == ["aws_side_or_tool_bug", "config_incomplete"]
+    assert causes(chain + host.format("192.0.2.7"))[0] == "config_incomplete"
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        (f"UnrecognizedClientException: {INVALID}", "expired_static_copy"),
+        (f"InvalidClientTokenId: {INVALID}", "wrong_region_or_partition"),
+    ],
+)
+def test_a_service_is_called_with_an_old_set_sts_in_another_region(text: str, second: str) -> None:
+    assert causes(text)[1] == second
+
+
 def test_raw_xml_of_ec2_is_a_program_that_signs_by_itself() -> None:
     sentence = "AWS was not able to validate the provided access credentials"
     xml = f"<Response><Errors><Error><Code>AuthFailure</Code><Message>{sentence}</Message></Error></Errors></Response>"
     shown, plain = match_text(xml)[0].causes[1], match_text(f"AuthFailure: {sentence}")[0].causes[1]
-    assert shown.label == plain.label == "missing_session_token"
+    assert (shown.label, plain.label) == ("missing_session_token", "wrong_region_or_partition")
     assert "signs by itself" in (shown.why or "")
     assert plain.why is None
 

@@ -69,7 +69,7 @@ AILMENTS: dict[str, Ailment] = {
         ("InvalidAccessKeyId", "InvalidAccessKeyID"),
     ),
     "ec2-auth-failure": Ailment(
-        ("clock_skew", "missing_session_token", "wrong_region_or_partition", "bad_access_key"), ("AuthFailure",)
+        ("clock_skew", "wrong_region_or_partition", "bad_access_key", "missing_session_token"), ("AuthFailure",)
     ),
     "region-disabled": Ailment(("wrong_region_or_partition",), ("RegionDisabledException", "RegionDisabled")),
     "not-subscribed": Ailment(
@@ -141,7 +141,9 @@ AILMENTS: dict[str, Ailment] = {
     "mfa-failed": Ailment(
         ("mfa_failed", "config_incomplete"), ("AccessDenied", "ValidationError"), False, "mfa-failed"
     ),
-    "oidc-provider": Ailment(("oidc_provider_config", "web_identity_token_expired"), ("InvalidIdentityToken",)),
+    "oidc-provider": Ailment(
+        ("oidc_provider_config", "web_identity_token_expired", "config_incomplete"), ("InvalidIdentityToken",)
+    ),
     "idp-unreachable": Ailment(
         ("idp_unreachable", "oidc_provider_config"), ("IDPCommunicationError", "InvalidIdentityToken")
     ),

@@ -210,6 +210,10 @@ def _container(shown: Shown, ranking: Ranking) -> None:
             "aws_side_or_tool_bug",
             "the address is EKS Pod Identity's: an SDK that refuses it is older than that service",
         )
+    elif shown.seen.says(r"https?://\[::1\][^.]{0,160}invalid host\. host can only be one of"):
+        ranking.first(
+            "aws_side_or_tool_bug", "the address is this machine's own in IPv6, which older SDKs for Java do not know"
+        )
 
 
 def _unsigned(shown: Shown, ranking: Ranking) -> None:

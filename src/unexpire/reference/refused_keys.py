@@ -10,13 +10,14 @@ __all__ = ["ec2_auth_failure", "image_pull", "key_unknown", "s3_token_invalid", 
 
 
 def token_invalid(shown: Shown, ranking: Ranking) -> None:
-    """A temporary key without its token is the commonest reason. STS, which a program asks first, is also where a token that is
-    days old turns up: such a token comes back as invalid, not as expired (aws-sdk-ruby counts both codes among those of expired
-    credentials: aws-sdk-core, retries/error_inspector.rb). JSON services are called in a Region of the caller's choice, where a
-    token of the global STS endpoint may not count."""
+    """A temporary key without its token is the commonest reason. A token that is days old comes back as invalid, not as expired
+    (aws-sdk-ruby counts both codes among those of expired credentials: aws-sdk-core, retries/error_inspector.rb). STS itself,
+    which a program asks first, is mostly asked by its name for another partition or Region; a service that comes later is called
+    with a set that worked somewhere: over by now, or put together from two."""
     seen = shown.seen
     if shown.code != "InvalidClientTokenId":
-        ranking.second("wrong_region_or_partition")
+        ranking.second("stale_session_token")
+        ranking.second("expired_static_copy")
     key = seen.access_key_id or ""
     if shown.operation in ("GetSessionToken", "GetFederationToken"):
         ranking.first("bad_access_key", f"{shown.operation} is called with a long-term key")
