@@ -145,7 +145,8 @@ AILMENTS: dict[str, Ailment] = {
         ("oidc_provider_config", "web_identity_token_expired", "config_incomplete"), ("InvalidIdentityToken",)
     ),
     "idp-unreachable": Ailment(
-        ("idp_unreachable", "oidc_provider_config"), ("IDPCommunicationError", "InvalidIdentityToken")
+        ("idp_unreachable", "oidc_provider_config", "aws_side_or_tool_bug"),
+        ("IDPCommunicationError", "InvalidIdentityToken"),
     ),
     "idp-rejected": Ailment(
         ("web_identity_token_expired", "trust_policy", "oidc_provider_config"), ("IDPRejectedClaim",)
