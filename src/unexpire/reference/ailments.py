@@ -313,6 +313,24 @@ AILMENTS: dict[str, Ailment] = {
     "cognito-user": Ailment(
         ("web_identity_token_expired",), ("NotAuthorizedException", "RefreshTokenReuseException"), True
     ),
+    "app-user-token": Ailment(
+        ("web_identity_token_expired", "config_incomplete", "no_credentials"),
+        ("UnauthorizedException",),
+        True,
+        "app-user-token",
+    ),
+    "app-user-refused": Ailment(
+        ("config_incomplete", "web_identity_token_expired", "no_credentials"),
+        ("UnauthorizedException",),
+        False,
+        "app-user-token",
+    ),
+    "app-user-none": Ailment(
+        ("no_credentials", "config_incomplete", "web_identity_token_expired"),
+        ("UnauthorizedException",),
+        False,
+        "app-user-token",
+    ),
     # a bare status
     "s3-head": Ailment(
         (*_EXPIRED, "wrong_region_or_partition", "stale_session_token"), ("HTTP400", "BadRequest"), True
