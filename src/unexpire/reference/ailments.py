@@ -258,7 +258,8 @@ AILMENTS: dict[str, Ailment] = {
         (*reversed(_EXPIRED), "metadata_unreachable", "sso_login_required"), (), True, "expired-session"
     ),
     "session-words": Ailment((*_EXPIRED, "sso_login_required"), (), True, "expired-session"),
-    "broker-session": Ailment((*reversed(_EXPIRED),), (), True, "expired-session"),
+    "broker-session": Ailment((*reversed(_EXPIRED),), (), True, "msk-session-too-short"),
+    "broker-principal": Ailment(("config_incomplete", "refresher_stale"), (), False, "msk-session-too-short"),
     "key-unprintable": Ailment(
         ("bad_access_key", "bad_secret_key", "config_incomplete"), (), False, "AuthorizationHeaderMalformed"
     ),

@@ -40,6 +40,7 @@ _BY_RARE_LETTER: tuple[re.Pattern[bytes], ...] = tuple(
             rb"I(?:nvalid(?:Activation|AccessKeyId|Grant)|nTheFuture|DPRejected)",
             rb"P(?:AM authentication fail|acked size of|rofileNotFound)",
             rb"R(?:esourceNotReady|equest ARN|(?<=Bad R)equest|(?<=BadR)equest)",
+            rb"S(?:ASL [Aa]uth|aslAuth)",
             rb"\((?:(?<=rror occurred \()|(?<=client error \()|Service: |HTTP 40[03]\))",
             rb"_(?:(?<=source_)profile|(?<=pam_)authenticate)",
         ),
