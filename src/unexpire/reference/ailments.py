@@ -117,7 +117,7 @@ AILMENTS: dict[str, Ailment] = {
         ("MissingAuthenticationToken", "MissingAuthenticationTokenException", "MissingClientTokenId"),
     ),
     "route-unknown": Ailment(
-        ("unsigned_or_wrong_route", "no_credentials"),
+        ("unsigned_or_wrong_route", "no_credentials", "signing_or_proxy"),
         ("MissingAuthenticationTokenException", "MissingAuthenticationToken"),
     ),
     # assuming a role
@@ -130,16 +130,20 @@ AILMENTS: dict[str, Ailment] = {
     "service-role": Ailment(
         ("trust_policy", "config_incomplete", "permission_denied"), (), False, "service-role-denied"
     ),
-    "role-arn-is-user": Ailment(("config_incomplete", "trust_policy"), ("AccessDenied",), False, "assume-role-denied"),
+    "role-arn-is-user": Ailment(
+        ("config_incomplete", "trust_policy", "permission_denied"), ("AccessDenied",), False, "assume-role-denied"
+    ),
     "federation-denied": Ailment(
         ("trust_policy", "oidc_provider_config", "config_incomplete"),
         ("AccessDenied", "AccessDeniedException"),
         False,
         "assume-role-denied",
     ),
-    "root-assumes": Ailment(("wrong_identity", "trust_policy"), ("AccessDenied",), False, "assume-role-denied"),
+    "root-assumes": Ailment(
+        ("wrong_identity", "trust_policy", "permission_denied"), ("AccessDenied",), False, "assume-role-denied"
+    ),
     "mfa-failed": Ailment(
-        ("mfa_failed", "config_incomplete"), ("AccessDenied", "ValidationError"), False, "mfa-failed"
+        ("mfa_failed", "config_incomplete", "clock_skew"), ("AccessDenied", "ValidationError"), False, "mfa-failed"
     ),
     "oidc-provider": Ailment(
         ("oidc_provider_config", "web_identity_token_expired", "config_incomplete"), ("InvalidIdentityToken",)
@@ -156,9 +160,12 @@ AILMENTS: dict[str, Ailment] = {
     ),
     "role-setting": Ailment(("config_incomplete",), ("ValidationError",)),
     "wrong-account": Ailment(("wrong_identity", "config_incomplete"), (), False, "shadowed-source"),
-    "session-calls-sts": Ailment(("wrong_identity", "config_incomplete"), ("AccessDenied",)),
+    "session-calls-sts": Ailment(("wrong_identity", "config_incomplete", "permission_denied"), ("AccessDenied",)),
     "sts-denied": Ailment(
-        ("permission_denied", "mfa_failed"), ("AccessDenied", "AccessDeniedException"), False, "AccessDenied"
+        ("permission_denied", "mfa_failed", "wrong_identity"),
+        ("AccessDenied", "AccessDeniedException"),
+        False,
+        "AccessDenied",
     ),
     "tags-invalid": Ailment(("config_incomplete", "trust_policy", "aws_side_or_tool_bug"), ("ValidationError",)),
     "policy-too-big": Ailment(("config_incomplete",), ("MalformedPolicyDocument", "PackedPolicyTooLarge")),
@@ -199,19 +206,23 @@ AILMENTS: dict[str, Ailment] = {
     "sso-config": Ailment(("config_incomplete", "sso_cache_mismatch"), ("InvalidConfig", "CredentialsProviderError")),
     "sso-client": Ailment(("sso_login_required", "config_incomplete"), ("InvalidClientException",), True),
     "sso-client-refused": Ailment(("config_incomplete",), ("UnauthorizedClientException",)),
-    "sso-oidc-refused": Ailment(("config_incomplete", "sso_login_required"), (), False, "sso-login-needed"),
+    "sso-oidc-refused": Ailment(
+        ("config_incomplete", "sso_login_required", "sso_cache_mismatch"), (), False, "sso-login-needed"
+    ),
     "sso-region": Ailment(("config_incomplete", "wrong_region_or_partition"), ("InvalidRequestRegionException",)),
-    "login": Ailment(("login_required",), ("LoginRefreshRequired", "AccessDeniedException"), True, "login-needed"),
+    "login": Ailment(
+        ("login_required", "permission_denied"), ("LoginRefreshRequired", "AccessDeniedException"), True, "login-needed"
+    ),
     "login-never": Ailment(("login_required",), ("LoginTokenLoadError",), False, "login-needed"),
     "login-permission": Ailment(("permission_denied",), ("LoginInsufficientPermissions",), False, "login-needed"),
     # no credentials, or only parts
     "no-credentials": Ailment(("no_credentials", "metadata_unreachable", "config_incomplete")),
-    "imds-off": Ailment(("no_credentials", "config_incomplete"), ("NoEC2IMDSRole",)),
+    "imds-off": Ailment(("no_credentials", "config_incomplete", "metadata_unreachable"), ("NoEC2IMDSRole",)),
     "imds-region": Ailment(("config_incomplete", "metadata_unreachable"), (), False, "metadata-unreachable"),
     "web-token-file": Ailment(("config_incomplete", "web_identity_token_expired"), ("WebIdentityErr",)),
     "imds-role": Ailment(("no_credentials", "metadata_unreachable", "config_incomplete"), ("NoEC2IMDSRole",)),
     "assume-generic": Ailment(("trust_policy", "no_credentials", "expired_static_copy"), ("NoValidCredentialSources",)),
-    "partial": Ailment(("config_incomplete",), ("PartialCredentials", "EmptyStaticCreds")),
+    "partial": Ailment(("config_incomplete", "no_credentials"), ("PartialCredentials", "EmptyStaticCreds")),
     "profile-missing": Ailment(
         ("config_incomplete", "wrong_identity"),
         ("ProfileNotFound", "CredentialsProviderError", "SdkClientException", "SharedConfigProfileNotExistsError"),
@@ -221,7 +232,9 @@ AILMENTS: dict[str, Ailment] = {
         ("InvalidConfig", "InvalidConfigError", "InfiniteLoopConfigError", "SharedConfigAssumeRoleError"),
     ),
     "process-output": Ailment(("config_incomplete",), ("CredentialRetrievalError",)),
-    "container-refused": Ailment(("config_incomplete", "metadata_unreachable"), ("CredentialRetrievalError",)),
+    "container-refused": Ailment(
+        ("config_incomplete", "metadata_unreachable", "permission_denied"), ("CredentialRetrievalError",)
+    ),
     "process-failed": Ailment(
         ("config_incomplete", "sso_login_required", "expired_static_copy"),
         ("CredentialRetrievalError", "CredentialProcessFailed"),
@@ -294,7 +307,10 @@ AILMENTS: dict[str, Ailment] = {
     ),
     "db-server": Ailment(("permission_denied", "db_auth_token_expired", "duration_limit"), ("PAM",)),
     "certificate": Ailment(
-        ("cert_untrusted_or_expired",), ("AccessDeniedException",), False, "UntrustedSigningCertificate"
+        ("cert_untrusted_or_expired", "clock_skew", "config_incomplete"),
+        ("AccessDeniedException",),
+        False,
+        "UntrustedSigningCertificate",
     ),
     "anywhere-name": Ailment(
         ("config_incomplete", "permission_denied"), ("AccessDeniedException",), False, "UntrustedSigningCertificate"
