@@ -120,7 +120,16 @@ def causes(text: str) -> list[str]:
         (SKEWED.format(request="20300105T103007Z", server="2030-01-05T10:15:00Z"), "clock_skew"),
         (GIT.format(before=""), "registry_token_expired"),
         (GIT.format(before="/usr/local/bin/aws: bad interpreter: No such file or directory\n"), "config_incomplete"),
+        (
+            "Get http://169.254.169.254/latest/meta-data/placement/availability-zone: dial tcp 169.254.169.254:80: i/o timeout",
+            "config_incomplete",
+        ),
+        (
+            "Get http://169.254.169.254/latest/meta-data/iam/info: dial tcp 169.254.169.254:80: i/o timeout",
+            "metadata_unreachable",
+        ),
         ("getting credentials: exec: executable aws failed with exit code 252", "config_incomplete"),
+        ("getting credentials: exec: executable aws failed with exit code 126", "config_incomplete"),
         ("getting credentials: exec: executable aws failed with exit code 253", "no_credentials"),
         ("getting credentials: exec: executable /usr/bin/aws failed with exit code 254", "expired_static_copy"),
         ("getting credentials: exec: executable aws failed with exit code 255", "sso_login_required"),

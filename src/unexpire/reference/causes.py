@@ -197,6 +197,8 @@ def _metadata(shown: Shown, ranking: Ranking) -> None:
         ranking.first("no_credentials", "the metadata service answered, and named no role")
     elif shown.seen.says(r"no ec2 instance role found"):
         ranking.second("no_credentials", "the metadata service named no role")
+    elif shown.seen.says(r"meta-data/placement/"):
+        ranking.first("config_incomplete", "the Region was asked for, not keys: no setting names one")
     elif shown.seen.workstation:
         ranking.first("no_credentials", _WORKSTATION)
     ranking.look("the hop limit (2 for containers), HTTP tokens required, and proxies for 169.254.169.254")
@@ -314,6 +316,8 @@ def _clusters(shown: Shown, ranking: Ranking) -> None:
 def _exec(shown: Shown, ranking: Ranking) -> None:
     """The AWS CLI's exit statuses: 252 a command that it cannot read, 253 settings or credentials missing, 254 an answer of a
     service, 255 anything else, a login to SSO among them (AWS CLI user guide, "Return codes")."""
+    if shown.seen.says(r"failed with exit code 12[67]\b|exit status 12[67]\b"):
+        ranking.first("config_incomplete", "126 and 127 are a shell's: there is no such program, or it cannot be run")
     status = re.search(r"executable \S{0,80}aws\"? failed with exit code (25[2-5])", shown.seen.lower)
     if status is not None:
         label, why = _EXIT[status[1]]
