@@ -602,6 +602,7 @@ PRODUCT_TEXTS = {
     "Hugging Face": f"https://huggingface.co/api/models: {_SOME_TOKEN}",
     "Facebook": f"https://graph.facebook.com/me: OAuthException: {_SOME_TOKEN}",
     "Databricks' own tokens": f"https://x.cloud.databricks.com/api/2.0/token: {_SOME_TOKEN}",
+    "another action of GitHub's": "Run acme/login@v2\nError: Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable",
 }
 """AWS's words, or nearly, from every product that the table of products knows."""
 

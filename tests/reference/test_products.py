@@ -23,6 +23,7 @@ def test_every_product_of_the_table_is_tried() -> None:
     "text",
     [
         "s3.eu-west-1.amazonaws.com/b, copied to https://play.min.io/b/k: InvalidToken: The provided token is malformed or otherwise invalid.",
+        "Run acme/deploy@v2 with: aws region: eu-west-1\nError: Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable",
         "api.github.com, boto3: An error occurred (ExpiredToken) when calling the GetObject operation: The provided token has expired.",
     ],
 )

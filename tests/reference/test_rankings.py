@@ -49,6 +49,7 @@ MISMATCH = "SignatureDoesNotMatch: The request signature we calculated does not 
         (f"AWS_ACCESS_KEY_ID=ASIAIOSFODNN7EXAMPLE {INVALID}", "missing_session_token", "ASIA"),
         (f"sessionToken: undefined {INVALID}", "missing_session_token", "missing"),
         (f"arn:aws-us-gov:iam::111122223333:user/dev {INVALID}", "wrong_region_or_partition", "partition"),
+        ("Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable", "config_incomplete", "id-token: write"),
         ("AuthFailure: AWS was not able to validate the provided access credentials; the system time was corrected by ntp", "clock_skew", "clock"),
         # signatures
         (f"{MISMATCH} X-Forwarded-For: 10.0.0.9", "signing_or_proxy", "between client and AWS"),

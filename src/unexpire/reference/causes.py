@@ -252,6 +252,13 @@ def _process(shown: Shown, ranking: Ranking) -> None:
     ranking.look("what the helper itself writes to standard error: run its command by hand")
 
 
+def _settings(shown: Shown, ranking: Ranking) -> None:
+    if shown.seen.says(r"actions_id_token_request_"):
+        ranking.first(
+            "config_incomplete", "GitHub gives the job no token to show: it lacks `permissions: id-token: write`"
+        )
+
+
 def _provider(shown: Shown, ranking: Ranking) -> None:
     """Providers are of one account of one partition; a SAML login mostly asks the STS endpoint that its tool was built with."""
     seen = shown.seen
@@ -451,6 +458,7 @@ _RULES: dict[str, Callable[[Shown, Ranking], None]] = {
     "imds-role": _nothing,
     "imds-off": _nothing,
     "metadata": _metadata,
+    "config-invalid": _settings,
     "process-failed": _process,
     "retrieval-failed": _retrieval,
     "assume-role-denied": _assume,

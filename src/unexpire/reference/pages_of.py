@@ -65,6 +65,7 @@ _PAGES: tuple[tuple[str, str, str], ...] = (
     ("profile-missing", r"credentialsprovidererror", "CredentialsProviderError"),
     ("profile-missing", "", "profile-not-found"),
     ("config-invalid", r"infinite loop", "source-profile-loop"),
+    ("config-invalid", r"actions_id_token_request_", "CredentialsProviderError"),
     ("config-invalid", "", "InvalidConfig"),
 )
 # Our own codes for what a tool prints without one.
