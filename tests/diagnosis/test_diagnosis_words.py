@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,6 +49,7 @@ def test_moments() -> None:
         ("https://localhost:4566", "127.0.0.1", None, False),
         ("http://10.0.0.5:4566", "10.0.0.5", None, False),
         ("https://sts.us-east-1.amazonaws.com", "54.239.28.1", None, False),
+        ("https://sts.us-east-1.amazonaws.com", "100.64.3.4", None, True),
         ("https://sts.us-east-1.amazonaws.com", "10.0.3.4", "10.0.3.4:3128", False),
         ("https://sts.us-east-1.amazonaws.com", None, None, False),
     ],
@@ -59,7 +61,7 @@ def test_a_vpc_endpoint_is_a_private_address_of_a_public_name(
 
 
 def test_the_way_is_traced_step_by_step() -> None:
-    def nowhere(host: str, port: int) -> str:
+    def nowhere(host: str, port: int) -> list[str]:
         raise OSError(-2, "Name or service not known")
 
     assert trace("http://sts.example.invalid", resolve=nowhere).stage is Stage.DNS
@@ -67,6 +69,18 @@ def test_the_way_is_traced_step_by_step() -> None:
     assert trace("http://x", proxy="http://h:notaport").stage is Stage.PROXY
     assert trace("http://127.0.0.1:9").stage is Stage.CONNECT
     assert trace(f"http://{'a' * 70}.example").stage is Stage.DNS
+
+
+def test_an_address_that_leads_nowhere_is_not_the_end_of_the_way() -> None:
+    def both(host: str, port: int) -> list[str]:
+        return ["::1", "127.0.0.1"]
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = trace(f"http://sts.example.test:{port}", resolve=both)
+    assert (found.stage, found.address) == (Stage.REACHED, "127.0.0.1")
+    found = trace(f"http://sts.example.test:{port}", resolve=both)
+    assert (found.stage, found.address) == (Stage.CONNECT, "::1")
 
 
 def test_the_editor_opens_at_the_line() -> None:

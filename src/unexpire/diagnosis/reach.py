@@ -6,7 +6,7 @@ import enum
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -44,14 +44,19 @@ class Reach:
         except ValueError:
             return False
         ours = found.is_loopback or found.is_link_local or found.is_unspecified
-        return self.proxy is None and name != self.address and found.is_private and not ours
+        # not is_private: a VPC may have addresses of 100.64.0.0/10 too (VPC user guide, "VPC CIDR blocks")
+        return self.proxy is None and name != self.address and not found.is_global and not ours
 
 
-Resolve = Callable[[str, int], str]
+Resolve = Callable[[str, int], Sequence[str]]
 
 
-def _resolve(host: str, port: int) -> str:
-    return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+def _resolve(host: str, port: int) -> list[str]:
+    """One address of each family, in the system's order: a client tries the next where one leads nowhere."""
+    first: dict[int, str] = {}
+    for family, _, _, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        first.setdefault(family, str(where[0]))
+    return list(first.values())
 
 
 def trace(
@@ -77,17 +82,23 @@ def trace(
     except ValueError:
         return Reach(url, Stage.PROXY if via else Stage.CONNECT, "the port is not a number", proxy=shown)
     try:
-        address = resolve(host, port)
+        addresses = resolve(host, port)
     except UnicodeError:
         return Reach(url, Stage.PROXY if via else Stage.DNS, f"{host} is no name", proxy=shown)
     except OSError as error:
         stage = Stage.PROXY if via else Stage.DNS
         return Reach(url, stage, f"{host} cannot be resolved: {_words(error)}", proxy=shown)
-    try:
-        connection = socket.create_connection((address, port), timeout)
-    except OSError as error:
-        stage = Stage.PROXY if via else Stage.CONNECT
-        return Reach(url, stage, f"no connection to {address} port {port}: {_words(error)}", address, shown)
+    failed: Reach | None = None
+    for address in addresses:
+        try:
+            connection = socket.create_connection((address, port), timeout)
+            break
+        except OSError as error:
+            stage = Stage.PROXY if via else Stage.CONNECT
+            detail = f"no connection to {address} port {port}: {_words(error)}"
+            failed = failed or Reach(url, stage, detail, address, shown)
+    else:
+        return failed or Reach(url, Stage.PROXY if via else Stage.DNS, f"{host} has no address", proxy=shown)
     with connection:
         if target.scheme == "https" and via is None:
             try:
