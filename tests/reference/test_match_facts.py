@@ -176,6 +176,20 @@ def test_a_log_is_read_in_pieces_and_errors_are_counted() -> None:
     assert (failure.code, failure.count, failure.first_line) == ("AuthFailure", 1, 25_001)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role.",
+        "Error: Error message: Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable",
+        '{\n  "kind": "Status",\n  "apiVersion": "v1",\n  "metadata": {\n\n  },\n  "status": "Failure",\n  "message": "Unauthorized",\n  "reason": "Unauthorized",\n  "code": 401\n}',
+    ],
+)
+def test_a_long_log_hides_none_of_these(text: str) -> None:
+    quiet = b"".join(LOG_LINE % (number % 60, number % 7, number) for number in range(2_000))
+    (found,) = scan(io.BytesIO(quiet + text.encode() + b"\n" + quiet).read)
+    assert found.page == match_text(text)[0].page
+
+
 def test_a_log_without_a_line_end_is_read_all_the_same() -> None:
     data = (
         b"x" * (PIECE * 3)

@@ -42,7 +42,7 @@ _BY_RARE_LETTER: tuple[re.Pattern[bytes], ...] = tuple(
             rb"R(?:esourceNotReady|equest ARN|(?<=Bad R)equest|(?<=BadR)equest)",
             rb"S(?:ASL [Aa]uth|aslAuth)",
             rb"\((?:(?<=rror occurred \()|(?<=client error \()|Service: |HTTP 40[03]\))",
-            rb"_(?:(?<=source_)profile|(?<=pam_)authenticate)",
+            rb"_(?:(?<=source_)profile|(?<=pam_)authenticate|(?<=ID_)TOKEN_R)",
         ),
     )
 )
@@ -64,6 +64,7 @@ _WRONG: tuple[bytes, ...] = (
     *(
         b"expire",
         b"unable",
+        b"neither",
         b"cannot",
         b"could",
         b"n't",
@@ -91,7 +92,7 @@ _WRONG: tuple[bytes, ...] = (
 )
 _AFTER = 12
 """Lines behind a hit that belong to its block: a wrapped sentence, the frames of a trace, the status line of a Go error."""
-_BEFORE = 4
+_BEFORE = 7
 _WIDEST = 16_384
 """Bytes of one line that are looked at round a hit: a line of megabytes is data with an error somewhere in it."""
 _MOST_DISTINCT = 500
