@@ -6,7 +6,8 @@ name        what is wrong, or not
 ask         arguments of `unexpire diagnose`; `stdin` what is piped into it
 needs       "awscrt", "linux": what it cannot be played without
 slow        the human output is not looked at as well: the command takes seconds
-expect      root_cause ("" for a healthy set-up), exit, verdict; `also`: findings that must be there, `never`: that must not
+expect      root_cause ("" for a healthy set-up), exit, verdict; `also`: findings that must be there, `never`: that must not;
+            `says`, `says_not`: words of the human output, however it is wrapped
 error       what stands in stderr, where the command ends before it can diagnose
 
 Each is diagnosed twice: as JSON by the command in a process of its own, and for people in this process, which saves its start.
@@ -61,6 +62,9 @@ def test_scenario(scenario: dict[str, Any], tmp_path: Path) -> None:
     _check_report(report, expected, everything)
     if shown[1]:
         _check_words(shown[1], report)
+        said = " ".join(shown[1].split())
+        assert expected.get("says", "") in said
+        assert expected.get("says_not", "nothing of the kind") not in said
 
 
 def _check_report(report: dict[str, Any], expected: dict[str, Any], everything: str) -> None:

@@ -42,7 +42,8 @@ def diagnosis_lines(diagnosis: Diagnosis, *, verbose: bool = False) -> Iterable[
         yield from row("from", origin)
     root = diagnosis.root_cause
     if root is not None:
-        yield from row("why", CODES[root.code].meaning if says_cause else root.summary)
+        if not (says_cause and _of_text(root)):  # the headline ends in what the text means
+            yield from row("why", CODES[root.code].meaning if says_cause else root.summary)
         yield from _place(root, headline + origin)
         yield from _remedy_rows(root)
     yield from _forecast_rows(diagnosis)

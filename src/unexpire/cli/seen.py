@@ -8,6 +8,7 @@ from typing import IO
 from ..diagnosis.seen import Presigned, SeenError
 from ..findings import CODES
 from ..reference.match import Match, as_of, match_text
+from ..reference.page import index, key
 from .streams import matches_in
 
 __all__ = ["finding_of", "seen_in", "seen_in_stream"]
@@ -43,9 +44,26 @@ def _told(matches: list[Match]) -> SeenError | None:
         access_key_id=found.access_key_id or (url.access_key_id if url is not None else None),
         presigned=presigned,
         finding=finding_of(found),
+        about=_about(found),
         when=found.last_time or found.first_time,
         count=found.count,
     )
+
+
+def _about(match: Match) -> str | None:
+    """The title of the text's page, where the finding is only the nearest one that the diagnosis has."""
+    page = match.page
+    if page is None or not (match.ailment in _OF_USERS or (page.islower() and _named(match) is None)):
+        return None
+    row = index().get(key(page))
+    return row[2] if row is not None else None
+
+
+# Tokens of an app's users: no source of credentials on this machine has to do with them.
+_OF_USERS = frozenset({
+    "app-user-none", "app-user-refused", "app-user-token",
+    "cognito-identity", "cognito-login-expired", "cognito-provider", "cognito-user",
+})  # fmt: skip
 
 
 _BESIDES = {"AccessDenied": "access-denied", "endpoint-unreachable": "endpoint-unreachable", "throttled": "throttled"}
@@ -127,7 +145,11 @@ def finding_of(match: Match) -> str | None:
     if match.ailment in ("key-unknown", "s3-token-invalid") and (match.access_key_id or "").startswith("ASIA"):
         # S3 knows no temporary key without its token.
         return "missing-session-token" if match.ailment == "key-unknown" else "key-rejected"
-    for name in (match.page, match.ailment, _BY_AILMENT.get(match.ailment or "")):
-        if name in CODES:
-            return name
-    return next((_BY_CAUSE[cause.label] for cause in match.causes if cause.label in _BY_CAUSE), None)
+    named = _named(match)
+    return named or next((_BY_CAUSE[cause.label] for cause in match.causes if cause.label in _BY_CAUSE), None)
+
+
+def _named(match: Match) -> str | None:
+    """The finding that page or ailment is called after."""
+    names = (match.page, match.ailment, _BY_AILMENT.get(match.ailment or ""))
+    return next((name for name in names if name in CODES), None)

@@ -34,6 +34,8 @@ class SeenError:
     presigned: Presigned | None = None
     finding: str | None = None
     """The code of the finding that the text alone stands for."""
+    about: str | None = None
+    """What the text's page says of it in a phrase, where the finding is only the nearest one there is."""
     when: str | None = None
     """When it was seen last, as the text prints it."""
     count: int = 1

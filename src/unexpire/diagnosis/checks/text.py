@@ -53,6 +53,8 @@ def _source(s: Snapshot, code: str) -> Candidate | None:
     """Which of the user's sources it must have been: the one at hand where it is of that kind, else the only one of the kind."""
     if s.seen_source is not None:
         return s.seen_source
+    if s.seen is not None and s.seen.about is not None:
+        return None  # the finding is only the nearest one
     fits = _KINDS.get(code)
     if fits is None:
         return None
@@ -206,6 +208,8 @@ def _summary(s: Snapshot, code: str, source: Candidate | None) -> str:
     seen = s.seen
     assert seen is not None
     what = f"{seen.operation or seen.service or 'the call'} failed with {seen.code or 'this error'}"
+    if seen.about is not None:
+        return f"{what}: {seen.about}"
     if source is not None:
         what += f"; it must have been {source.description}"
     elif s.state is State.WORKS and CODES[code].exit is Exit.EXPIRED:
@@ -216,6 +220,8 @@ def _summary(s: Snapshot, code: str, source: Candidate | None) -> str:
 def _remedy(s: Snapshot, code: str, source: Candidate | None) -> Remedy:
     page = s.seen.page if s.seen is not None and s.seen.page else code
     explain = f"unexpire explain {page}"
+    if s.seen is not None and s.seen.about is not None and code != "expired-session":
+        return remedies.by_human(CODES[code].meaning, explain)
     if code in _SIGN_IN:
         action = Action.LOGIN if code == "login-needed" else Action.SSO_LOGIN
         if source is not None:
